@@ -1,0 +1,136 @@
+"""The manifest: pure data from which everything else about a bundle is read."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from lading.errors import BundleError, UsageError
+from lading.schema.fields import MAX_FIELDS, MAX_NAME_CHARS, Schema
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+GOLDEN = "golden.json"
+REFERENCE = "reference.json"
+MAX_MANIFEST_BYTES = 64 << 20
+
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+_VERSION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._+-]{0,61}[A-Za-z0-9])?")
+
+
+class Requirement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A distribution that the model needs, as pip names it, and its version at packing."""
+
+    name: str
+    version: str
+
+
+class Member(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A file in the bundle besides the manifest."""
+
+    path: str
+    sha256: str
+    size: int
+
+
+class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The training data that the schema was learned from: its digest and size, never its rows."""
+
+    rows: int
+    sha256: str | None = None
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Everything that is known about a model without loading it.
+
+    Attributes:
+        format: version of the bundle format.
+        name: of the model; safe in URLs, file names and labels.
+        version: of the model.
+        flavor: which flavor loads it.
+        model: path of the model's own file in the bundle; for a bare file its name.
+        class_name: what the model is, in words: `Pipeline(StandardScaler, LogisticRegression)`.
+        model_schema: what it takes and gives.
+        metadata: what the author says about it.
+        requirements: distributions and versions at packing.
+        python: the Python version at packing.
+        created: when it was packed, RFC 3339; `SOURCE_DATE_EPOCH` fixes it.
+        notes: what could not be known, one sentence each.
+        data: what the schema was learned from, where there was a sample.
+        files: every other file in the bundle.
+    """
+
+    format: int = FORMAT
+    name: str
+    version: str
+    flavor: str
+    model: str
+    class_name: str
+    model_schema: Schema = msgspec.field(name="schema")
+    metadata: dict[str, Any] = {}
+    requirements: tuple[Requirement, ...] = ()
+    python: str = ""
+    created: str = ""
+    notes: tuple[str, ...] = ()
+    data: Data | None = None
+    files: tuple[Member, ...] = ()
+
+
+def encode_manifest(manifest: Manifest) -> bytes:
+    """The manifest's bytes: JSON, one key order, two spaces."""
+    return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
+
+
+def decode_manifest(data: bytes) -> Manifest:
+    """The manifest in these bytes.
+
+    Raises:
+        BundleError: they are not a manifest of a format that this version knows, or a name in it is not safe.
+    """
+    if len(data) > MAX_MANIFEST_BYTES:
+        raise BundleError(f"the manifest is larger than {MAX_MANIFEST_BYTES >> 20} MiB")
+    try:
+        version = msgspec.json.decode(data, type=_FormatOnly).format
+        if version != FORMAT:
+            hint = "pip install --upgrade lading"
+            raise BundleError(f"the bundle has format {version}, this version reads {FORMAT}", hint=hint)
+        manifest = msgspec.json.decode(data, type=Manifest)
+        check_names(manifest)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        reason = str(error) if isinstance(error, msgspec.ValidationError) else "it is not JSON"
+        raise BundleError(f"the manifest cannot be read: {reason}") from None
+    except UsageError as error:
+        raise BundleError(error.message) from None
+    return manifest
+
+
+class _FormatOnly(msgspec.Struct):
+    format: int
+
+
+def check_names(manifest: Manifest) -> None:
+    """Refuse names that would not be safe in a URL, a file name, a label or a generated file.
+
+    Raises:
+        UsageError: a name, a version or a column has a character that it may not have; says which and what may be.
+    """
+    if not _NAME.fullmatch(manifest.name):
+        raise UsageError("a model's name has letters, digits, dots, dashes and underscores, at most 63", hint="--name")
+    if not _VERSION.fullmatch(manifest.version):
+        raise UsageError("a version has letters, digits, `.`, `-`, `+` and `_`, at most 63", hint="--version 1.0.0")
+    names = manifest.model_schema.names
+    if not 0 < len(names) <= MAX_FIELDS:
+        raise UsageError(f"a model has 1 to {MAX_FIELDS} columns, this one has {len(names)}")
+    if len(set(names)) != len(names):
+        raise UsageError("two columns of the model have the same name")
+    for position, name in enumerate(names):
+        if not 0 < len(name) <= MAX_NAME_CHARS or not name.isprintable():
+            raise UsageError(f"the name of column {position} is empty, too long, or holds control characters")
+
+
+def safe_name(text: str) -> str:
+    """A model's name made from a file's name."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", text)[:63].strip(".-_")
+    return name or "model"

@@ -1,0 +1,35 @@
+"""`lading check`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from lading.cli.options import ignore_versions_option, json_option
+
+
+@click.command("check")
+@click.argument("bundle", type=click.Path(path_type=Path))
+@ignore_versions_option
+@json_option
+def command(bundle: Path, ignore_versions: bool, as_json: bool) -> None:
+    """Check a bundle: its bytes, this environment, and the answers to its golden rows.
+
+    Exits with 3 when the bundle is damaged, 4 when the environment does not match, 5 when an answer differs.
+    """
+    from lading.bundle.bundle import Bundle
+    from lading.engine.checking import check_golden
+    from lading.engine.loading import load_bundle
+
+    with Bundle.open(bundle) as opened:
+        opened.verify()
+    model = load_bundle(bundle, ignore_versions=ignore_versions)
+    rows = check_golden(model)
+    if as_json:
+        click.echo(msgspec.json.encode({"bundle": str(bundle), "golden_rows": rows, "is_good": True}))
+        return
+    click.echo(f"files        {len(model.manifest.files)} as they were packed, sha256 {model.digest[:12]}…")
+    click.echo("environment  " + (", ".join(f"{r.name} {r.version}" for r in model.manifest.requirements) or "nothing"))
+    click.echo(f"golden       {rows} rows came back as they were packed")

@@ -1,0 +1,100 @@
+"""`lading doctor`."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from lading import __version__
+from lading.bundle.environment import Difference, differences, installed_version
+from lading.cli.options import json_option
+from lading.errors import LadingError
+
+_LIBRARIES = (
+    "numpy", "scikit-learn", "joblib", "skops", "pandas", "onnxruntime", "pyarrow", "msgspec", "starlette", "uvicorn",
+    "uvloop", "httptools",
+)  # fmt: skip
+
+
+@click.command("doctor")
+@click.argument("model", type=click.Path(path_type=Path), required=False)
+@json_option
+def command(model: Path | None, as_json: bool) -> int:
+    """Say what is installed, what a model file needs, what will not work, and the command that mends it.
+
+    Nothing in the file is run. Exits with 4 when something is missing, 1 when the file cannot be served.
+    """
+    told: dict[str, Any] = {
+        "lading": __version__,
+        "python": platform.python_version(),
+        "installed": {name: installed_version(name) for name in _LIBRARIES},
+    }
+    if model is not None:
+        told |= _examine(model)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(told), indent=2))
+    else:
+        click.echo(_words(told, model))
+    if told.get("problems"):
+        return 1
+    return 4 if told.get("differences") else 0
+
+
+def _examine(path: Path) -> dict[str, Any]:
+    from lading.engine.loading import is_bundle
+
+    return _examine_bundle(path) if is_bundle(path) else _examine_file(path)
+
+
+def _examine_bundle(path: Path) -> dict[str, Any]:
+    from lading.bundle.bundle import Bundle
+
+    with Bundle.open(path) as bundle:
+        bundle.verify()
+        manifest = bundle.manifest
+    wanted: dict[str, str | None] = {item.name: item.version for item in manifest.requirements}
+    return {"class": manifest.class_name, "needs": wanted, **_compared(wanted), "problems": []}
+
+
+def _examine_file(path: Path) -> dict[str, Any]:
+    from lading.engine.loading import read_model_file
+    from lading.flavors.registry import flavor_of_file
+
+    data = read_model_file(path)
+    flavor = flavor_of_file(path.name, data)
+    try:
+        needs = flavor.needs(data)
+    except LadingError as error:
+        return {"class": "?", "needs": {}, "differences": [], "problems": [error.message]}
+    wanted = dict(needs.distributions)
+    told = {"class": needs.class_name, "needs": wanted, "names": needs.names, **_compared(wanted)}
+    return told | {"metadata": dict(needs.metadata), "problems": list(needs.problems)}
+
+
+def _compared(wanted: dict[str, str | None]) -> dict[str, Any]:
+    found = [item for item in differences(wanted) if item.wanted or item.installed is None]
+    return {"differences": [_difference(item) for item in found]}
+
+
+def _difference(item: Difference) -> dict[str, Any]:
+    return {"name": item.name, "wanted": item.wanted, "installed": item.installed, "mend": item.command}
+
+
+def _words(told: dict[str, Any], model: Path | None) -> str:
+    lines = [f"lading    {told['lading']}   Python {told['python']}", "", "installed"]
+    lines += [f"  {name:<14} {version or '-'}" for name, version in told["installed"].items()]
+    if model is None:
+        return "\n".join(lines)
+    lines += ["", f"{model.name}   {told['class']}", "needs"]
+    lines += [f"  {name:<14} {version or 'any'}" for name, version in told["needs"].items()]
+    for item in told["differences"]:
+        lines.append(f"! {item['name']}: has {item['installed'] or 'nothing'}, needs {item['wanted'] or 'any'}")
+        lines.append(f"    {item['mend']}")
+    lines += [f"! {problem}" for problem in told["problems"]]
+    if not told["differences"] and not told["problems"]:
+        lines += ["", f"nothing stands in the way: lading serve {model}"]
+    return "\n".join(lines)

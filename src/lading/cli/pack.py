@@ -1,0 +1,55 @@
+"""`lading pack`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from lading.cli.options import declared_from, declared_options, ignore_versions_option, json_option, model_argument
+
+
+@click.command("pack")
+@model_argument
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Training data: CSV, JSON or Parquet; only counts are kept."
+)
+@click.option("--target", help="Column of the data that the model predicts; several with commas.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to write [default: NAME-VERSION.lading]")
+@declared_options
+@ignore_versions_option
+@json_option
+def command(
+    model: Path,
+    data: Path | None,
+    target: str | None,
+    output: Path | None,
+    ignore_versions: bool,
+    as_json: bool,
+    **declared: Any,
+) -> None:
+    """Pack a model with its schema, its reference and its golden rows into a bundle.
+
+    \b
+      lading pack model.joblib --data train.csv --target species
+    """
+    from lading.engine.packing import pack
+
+    def report(step: str, words: str) -> None:
+        click.echo(f"  {step:<9} {words}", err=True)
+
+    packed = pack(
+        model,
+        data,
+        path=output,
+        declared=declared_from(target=target, **declared),
+        ignore_versions=ignore_versions,
+        report=report,
+    )
+    if as_json:
+        told = {"path": str(packed.path), "sha256": packed.sha256, "size": packed.size, "manifest": packed.manifest}
+        click.echo(msgspec.json.encode(told))
+    else:
+        click.echo(f"next: lading serve {packed.path}", err=True)

@@ -1,0 +1,102 @@
+"""`lading predict`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from lading.cli.options import ignore_versions_option, model_argument
+from lading.engine.answers import Answer, body_of
+from lading.engine.model import Model
+from lading.errors import UsageError
+from lading.schema.decode import Decoded, Decoder, Limits
+
+_UNLIMITED = Limits(max_rows=2**62, max_cells=2**62)
+
+
+@click.command("predict")
+@model_argument
+@click.argument("data")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write there, as .json or .csv, not to stdout.")
+@click.option("--proba", is_flag=True, help="Add class probabilities.")
+@ignore_versions_option
+def command(model: Path, data: str, output: Path | None, proba: bool, ignore_versions: bool) -> None:
+    """Predict one row or many.
+
+    DATA is JSON text, a .csv or .json file, or - for JSON or CSV on stdin.
+
+    \b
+      lading predict iris.lading '{"petal length (cm)": 1.4, "petal width (cm)": 0.2}'
+      lading predict iris.lading rows.csv -o scored.csv
+    """
+    from lading.engine.loading import load
+
+    if output is not None and output.suffix not in (".csv", ".json"):
+        raise UsageError(f"{output.name} is of an unknown kind", hint="write to .json or .csv")
+    body, is_csv = _read(data)
+    loaded = load(model, ignore_versions=ignore_versions)
+    if proba and not loaded.schema.has_probabilities:
+        raise UsageError(f"{loaded.manifest.class_name} gives no probabilities")
+    decoder = Decoder(loaded.schema, _UNLIMITED)
+    decoded = decoder.csv(body) if is_csv else decoder.json(body)
+    answer = loaded.answer_rows(decoded.rows, proba=proba)
+    _write(loaded, decoded, answer, output)
+
+
+def _read(data: str) -> tuple[bytes, bool]:
+    """The bytes to predict, and whether they are CSV."""
+    if data == "-":
+        body = sys.stdin.buffer.read()
+        return body, body.lstrip()[:1] not in (b"{", b"[")
+    if data.lstrip()[:1] in ("{", "["):
+        return data.encode("utf-8", "surrogateescape"), False
+    path = Path(data)
+    if path.suffix not in (".csv", ".json"):
+        raise UsageError(f"`{data}` is neither JSON nor a .csv or .json file", hint="a row is '{\"column\": 1.4, …}'")
+    try:
+        return path.read_bytes(), path.suffix == ".csv"
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+
+
+def _write(model: Model, decoded: Decoded, answer: Answer, output: Path | None) -> None:
+    if output is None:
+        click.echo(msgspec.json.encode(body_of(answer, is_single=decoded.is_single)))
+        return
+    if output.suffix == ".csv":
+        data = _csv(model, decoded, answer)
+    else:
+        data = msgspec.json.encode(body_of(answer, is_single=decoded.is_single)) + b"\n"
+    try:
+        output.write_bytes(data)
+    except OSError as error:
+        raise UsageError(f"cannot write {output}: {error.strerror}") from None
+    click.echo(f"wrote     {output}   {len(decoded.rows)} rows", err=True)
+
+
+def _csv(model: Model, decoded: Decoded, answer: Answer) -> bytes:
+    """The rows with their predictions, and probabilities where asked for, in columns behind them."""
+    predictions = [_columns("prediction", value) for value in answer.predictions]
+    probabilities: list[dict[str, Any]] = [
+        _columns("probability", value) for value in answer.probabilities or [{}] * len(predictions)
+    ]
+    added = [first | second for first, second in zip(predictions, probabilities, strict=True)]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*model.schema.names, *added[0]])
+    writer.writerows([*row, *more.values()] for row, more in zip(decoded.rows, added, strict=True))
+    return text.getvalue().encode()
+
+
+def _columns(name: str, value: Any) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return {f"{name} {key}": part for key, part in value.items()}
+    if isinstance(value, list):
+        return {f"{name} {position}": part for position, part in enumerate(value)}
+    return {name: value}

@@ -1,0 +1,1 @@
+"""A model that answers: loaded, checked, batched, packed."""

@@ -1,0 +1,334 @@
+"""A batch leaves when the model is free: no window, nothing to tune.
+
+Requests that arrive while the model works, or in the same turn of the event loop, go through it together. Each
+carries its own callback, so an answer can reach no other request; each is called exactly once.
+
+    submit ─ queue (bounded) ─ turn: take up to a batch, skip who left or is late ─ model ─ split ─ commit ─ answer
+
+A model whose batch would take long runs in a thread of its own, so that everything else goes on; a fast one runs
+inline, which costs no hand-over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from lading.engine.answers import Answer, Checked
+from lading.errors import (
+    DeadlineExceeded,
+    JournalUnavailable,
+    LadingError,
+    NotReady,
+    PredictionFailed,
+    QueueFull,
+)
+from lading.schema.table import Row
+from lading.schema.unusual import Unusual
+
+logger = logging.getLogger(__name__)
+
+Outcome = Answer | LadingError
+Done = Callable[[Outcome], None]
+Run = Callable[..., tuple[Checked, Sequence[Unusual]]]
+"""`run(rows, proba=…)`: a batch through the model."""
+
+SWEEP_S = 0.05
+"""How often requests that wait are looked over for deadlines that passed while the model works."""
+
+
+class Job:
+    """One request in the engine.
+
+    Attributes:
+        rows: checked rows.
+        proba: whether probabilities were asked for.
+        deadline: on the clock of the event loop; None waits for ever.
+        context: anything of the caller's, carried through to commit.
+        is_done: it was answered, or its caller left.
+    """
+
+    __slots__ = ("_done", "context", "deadline", "is_done", "proba", "rows")
+
+    def __init__(self, rows: Sequence[Row], done: Done, *, proba: bool, deadline: float | None, context: Any) -> None:
+        self.rows = rows
+        self.proba = proba
+        self.deadline = deadline
+        self.context = context
+        self.is_done = False
+        self._done = done
+
+    def cancel(self) -> None:
+        """The caller left: nothing more is done for it, and a late answer is discarded."""
+        self.is_done = True
+
+    def answer(self, outcome: Outcome) -> None:
+        """Give the caller its outcome, once; later ones are discarded."""
+        if self.is_done:
+            return
+        self.is_done = True
+        try:
+            self._done(outcome)
+        except Exception:
+            logger.exception("a caller failed while it took its answer")
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Batch:
+    """Requests that went through the model together, and what each is to get once they are committed."""
+
+    jobs: Sequence[Job]
+    outcomes: Sequence[Outcome]
+
+
+CommitDone = Callable[[Exception | None], None]
+
+
+class Commit(Protocol):
+    """The gate between the model and the answers.
+
+    `done` is to be called exactly once, in the event loop's thread, with an error or None; only then are the
+    requests of the batch answered: with their outcomes, or with 'the journal is unavailable'.
+    """
+
+    def __call__(self, batch: Batch, done: CommitDone) -> None:
+        """Record the batch."""
+
+
+def commit_at_once(batch: Batch, done: CommitDone) -> None:
+    """The gate where nothing is recorded."""
+    done(None)
+
+
+class Batcher:
+    """The queue before one model; used from one event loop."""
+
+    def __init__(
+        self,
+        run: Run,
+        *,
+        commit: Commit = commit_at_once,
+        max_batch_rows: int = 1024,
+        max_queue_rows: int = 20_000,
+        is_slow: Callable[[int], bool] = lambda rows: False,
+    ) -> None:
+        self._run = run
+        self._commit = commit
+        self._max_batch_rows = max_batch_rows
+        self._max_queue_rows = max_queue_rows
+        self._is_slow = is_slow
+        self._queue: deque[Job] = deque()
+        self._queued_rows = 0
+        self._running: Sequence[Job] = ()
+        self._committing: set[Batch] = set()
+        self._is_busy = False
+        self._thread: _ModelThread | None = None
+        self._sweep: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def queued_rows(self) -> int:
+        """Rows that wait for the model."""
+        return self._queued_rows
+
+    def submit(
+        self,
+        rows: Sequence[Row],
+        done: Done,
+        *,
+        proba: bool = False,
+        deadline: float | None = None,
+        context: Any = None,
+    ) -> Job:
+        """Queue a request; `done` is called once with its answer or its error, never from within this call.
+
+        Raises:
+            QueueFull: too many rows wait already.
+        """
+        if self._queued_rows and self._queued_rows + len(rows) > self._max_queue_rows:
+            raise QueueFull(f"more than {self._max_queue_rows} rows wait for the model")
+        job = Job(rows, done, proba=proba, deadline=deadline, context=context)
+        self._queue.append(job)
+        self._queued_rows += len(rows)
+        if not self._is_busy:
+            self._is_busy = True
+            self._loop = asyncio.get_running_loop()
+            self._loop.call_soon(self._turn)
+        return job
+
+    def close(self) -> None:
+        """Refuse what waits; a batch in the model's thread is left to end by itself."""
+        for job in self._queue:
+            job.answer(NotReady("the service is stopping"))
+        self._queue.clear()
+        self._queued_rows = 0
+        if self._sweep is not None:
+            self._sweep.cancel()
+        if self._thread is not None:
+            self._thread.close()
+
+    def _turn(self) -> None:
+        jobs, rows = self._take()
+        if not jobs:
+            self._is_busy = False
+            return
+        self._running = jobs
+        if not self._is_slow(rows):
+            self._finish(jobs, self._outcomes(jobs))
+            return
+        assert self._loop is not None
+        loop = self._loop
+        self._thread = self._thread or _ModelThread()
+        self._thread.call(lambda: loop.call_soon_threadsafe(self._finish, jobs, self._outcomes(jobs)))
+        self._watch_deadlines()
+
+    def _take(self) -> tuple[list[Job], int]:
+        """The next jobs, up to a batch; one that is larger than a batch goes by itself."""
+        assert self._loop is not None
+        now = self._loop.time()
+        jobs: list[Job] = []
+        rows = 0
+        while self._queue:
+            job = self._queue[0]
+            if jobs and rows + len(job.rows) > self._max_batch_rows:
+                break
+            self._queue.popleft()
+            self._queued_rows -= len(job.rows)
+            if job.deadline is not None and job.deadline <= now:
+                job.answer(DeadlineExceeded("the deadline passed in the queue"))
+            if not job.is_done:
+                jobs.append(job)
+                rows += len(job.rows)
+        return jobs, rows
+
+    def _outcomes(self, jobs: Sequence[Job]) -> list[Outcome]:
+        """What each job gets. A batch that fails is halved until what fails stands alone."""
+        try:
+            return self._outcomes_together(jobs)
+        except Exception as error:
+            if len(jobs) > 1:
+                middle = len(jobs) // 2
+                return self._outcomes(jobs[:middle]) + self._outcomes(jobs[middle:])
+            return [self._blame(jobs[0], error)]
+
+    def _outcomes_together(self, jobs: Sequence[Job]) -> list[Outcome]:
+        rows = jobs[0].rows if len(jobs) == 1 else [row for job in jobs for row in job.rows]
+        checked, unusual = self._run(rows, proba=any(job.proba for job in jobs))
+        outcomes: list[Outcome] = []
+        start = 0
+        for job in jobs:
+            within = slice(start, start + len(job.rows))
+            start = within.stop
+            refusal = checked.refuse(within)
+            outcomes.append(_answer(checked, unusual, within, job) if refusal is None else refusal)
+        return outcomes
+
+    def _blame(self, job: Job, error: Exception) -> LadingError:
+        """The error of a job that fails alone; of many rows, it names the first that fails."""
+        if not isinstance(error, PredictionFailed):
+            failure = PredictionFailed("the model's answer could not be used", code="model.failed")
+            failure.__cause__ = error
+            error = failure
+        if len(job.rows) > 1 and (row := self._first_failing(job.rows)) is not None:
+            named = PredictionFailed(f"{error.message}; row {row} is the first", code=error.code)
+            named.__cause__ = error.__cause__
+            return named
+        return error
+
+    def _first_failing(self, rows: Sequence[Row]) -> int | None:
+        """Where the first row stands on which the model fails, or None when each alone goes well."""
+        start, stop = 0, len(rows)
+        while stop - start > 1:
+            middle = (start + stop) // 2
+            if self._fails(rows[start:middle]):
+                stop = middle
+            else:
+                start = middle
+        return start if self._fails(rows[start:stop]) else None
+
+    def _fails(self, rows: Sequence[Row]) -> bool:
+        try:
+            self._run(rows, proba=False)
+        except Exception:
+            return True
+        return False
+
+    def _finish(self, jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> None:
+        """The model is free: hand its batch to the gate, and go on with what waits."""
+        assert self._loop is not None
+        self._running = ()
+        self._loop.call_soon(self._turn)
+        batch = Batch(tuple(jobs), tuple(outcomes))
+        self._committing.add(batch)
+        try:
+            self._commit(batch, lambda error: self._committed(batch, error))
+        except Exception as error:
+            self._committed(batch, error)
+        if self._committing:
+            self._watch_deadlines()
+
+    def _committed(self, batch: Batch, error: Exception | None) -> None:
+        if batch not in self._committing:
+            logger.error("a batch was committed twice")
+            return
+        self._committing.discard(batch)
+        if error is not None:
+            logger.error("a batch could not be recorded: %s", type(error).__name__)
+        for job, outcome in zip(batch.jobs, batch.outcomes, strict=True):
+            job.answer(outcome if error is None else JournalUnavailable("the decision could not be recorded"))
+
+    def _watch_deadlines(self) -> None:
+        if self._sweep is None and self._loop is not None:
+            self._sweep = self._loop.call_later(SWEEP_S, self._sweep_deadlines)
+
+    def _sweep_deadlines(self) -> None:
+        """Answer those whose deadline passes while the model works or the gate is shut."""
+        assert self._loop is not None
+        self._sweep = None
+        now = self._loop.time()
+        _expire(self._queue, now, "in the queue")
+        _expire(self._running, now, "in the model")
+        for batch in self._committing:
+            _expire(batch.jobs, now, "while it was recorded")
+        if self._is_busy or self._committing:
+            self._watch_deadlines()
+
+
+def _expire(jobs: Sequence[Job] | deque[Job], now: float, phase: str) -> None:
+    for job in jobs:
+        if job.deadline is not None and job.deadline <= now:
+            job.answer(DeadlineExceeded(f"the deadline passed {phase}"))
+
+
+def _answer(checked: Checked, unusual: Sequence[Unusual], within: slice, job: Job) -> Answer:
+    probabilities = checked.probabilities[within] if job.proba and checked.probabilities is not None else None
+    warnings = [w for column in unusual if (w := column.within(within)) is not None] if unusual else ()
+    return Answer(checked.predictions[within], probabilities, warnings)
+
+
+class _ModelThread:
+    """One daemon thread that does one call at a time: a model that never returns cannot keep the process alive."""
+
+    def __init__(self) -> None:
+        self._calls: queue.SimpleQueue[Callable[[], Any] | None] = queue.SimpleQueue()
+        threading.Thread(target=self._work, name="lading-model", daemon=True).start()
+
+    def call(self, fn: Callable[[], Any]) -> None:
+        self._calls.put(fn)
+
+    def close(self) -> None:
+        self._calls.put(None)
+
+    def _work(self) -> None:
+        while (fn := self._calls.get()) is not None:
+            try:
+                fn()
+            except RuntimeError:
+                # The event loop is closed: nobody waits any more.
+                return

@@ -1,0 +1,77 @@
+"""What a loaded model gives, found out by asking it for a few rows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lading.errors import UnsupportedModel
+from lading.flavors.flavor import Predictions, Predictor
+from lading.schema.fields import Datatype, Field, Output, Schema
+from lading.schema.synthetic import draw_rows
+from lading.schema.table import Table
+
+PROBE_ROWS = 8
+
+
+def describe(
+    predictor: Predictor,
+    fields: tuple[Field, ...],
+    *,
+    probe: Table | None = None,
+    unused: tuple[str, ...] = (),
+    targets: tuple[str, ...] = (),
+) -> Schema:
+    """The schema of a model whose inputs are known: the outputs are read off its answers to the probe.
+
+    Raises:
+        UnsupportedModel: it fails on the probe, or its answers are not one or several values a row.
+    """
+    table = probe or Table.from_rows(fields, draw_rows(fields, None, PROBE_ROWS))
+    predictions = ask(predictor, table)
+    outputs = [_prediction(predictor, predictions, targets)]
+    if predictions.probabilities:
+        outputs.append(_probabilities(predictor, predictions))
+    return Schema(predictor.task, fields, tuple(outputs), unused)
+
+
+def ask(predictor: Predictor, table: Table) -> Predictions:
+    """The predictions for a probe, or why there are none."""
+    try:
+        predictions = predictor.predict(table, proba=predictor.has_probabilities)
+    # A model is anybody's code and may raise anything.
+    except (Exception, SystemExit) as error:
+        reason = str(error).split("\n")[0][:300]
+        raise UnsupportedModel(
+            f"{predictor.class_name} cannot answer rows of its own schema: {type(error).__name__}: {reason}",
+            hint="pack it with the data it was trained on: lading pack MODEL --data train.csv --target NAME",
+        ) from error
+    shape = predictions.prediction.shape
+    if len(shape) not in (1, 2) or shape[0] != table.rows:
+        raise UnsupportedModel(f"{predictor.class_name} gives {shape} for {table.rows} rows, expected a value a row")
+    return predictions
+
+
+def _prediction(predictor: Predictor, predictions: Predictions, targets: tuple[str, ...]) -> Output:
+    array = predictions.prediction
+    is_single = array.ndim == 1
+    width = 1 if is_single else array.shape[1]
+    return Output(
+        "prediction",
+        datatype=_datatype(array),
+        shape=(-1,) if is_single else (-1, width),
+        classes=predictor.classes[0] if is_single and len(predictor.classes) == 1 else (),
+        columns=targets if len(targets) == width and not is_single else (),
+    )
+
+
+def _probabilities(predictor: Predictor, predictions: Predictions) -> Output:
+    arrays = predictions.probabilities
+    if len(arrays) > 1:
+        return Output("probabilities", shape=(-1, len(arrays)))
+    classes = predictor.classes[0] if predictor.classes else tuple(range(arrays[0].shape[1]))
+    return Output("probabilities", shape=(-1, arrays[0].shape[1]), columns=tuple(str(name) for name in classes))
+
+
+def _datatype(array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Datatype:
+    datatypes: dict[str, Datatype] = {"b": "BOOL", "i": "INT64", "u": "INT64", "f": "FP64"}
+    return datatypes.get(array.dtype.kind, "BYTES")

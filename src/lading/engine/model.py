@@ -1,0 +1,114 @@
+"""One loaded model and everything that is known about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from lading.bundle.manifest import Manifest
+from lading.engine.answers import Answer, Checked, OutputCheck
+from lading.engine.golden import Golden
+from lading.errors import PredictionFailed, UsageError
+from lading.flavors.flavor import Predictor
+from lading.schema.decode import Decoder, Limits
+from lading.schema.fields import Schema
+from lading.schema.reference import Reference
+from lading.schema.table import Array, Row, Table
+from lading.schema.unusual import Unusual, Watch
+from lading.schema.values import plain_rows
+
+_UNLIMITED = Limits(max_rows=2**62, max_cells=2**62)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that answers rows. From Python: `lading.load(path).predict(frame_or_rows)`.
+
+    Attributes:
+        manifest: what is known about it.
+        predictor: what the flavor loaded.
+        golden: rows and the answers that they had at packing; None for a bare file.
+        reference: the distributions of training; None where no sample was given.
+        digest: sha256 of the bundle or the file.
+    """
+
+    manifest: Manifest
+    predictor: Predictor
+    golden: Golden | None = None
+    reference: Reference | None = None
+    digest: str = ""
+
+    @property
+    def schema(self) -> Schema:
+        """What the model takes and gives."""
+        return self.manifest.model_schema
+
+    @cached_property
+    def _check(self) -> OutputCheck:
+        return OutputCheck(self.schema)
+
+    @cached_property
+    def _watch(self) -> Watch:
+        return Watch(self.schema)
+
+    @cached_property
+    def _decoder(self) -> Decoder:
+        return Decoder(self.schema, _UNLIMITED)
+
+    def predict(self, data: Any) -> Array:
+        """The predictions for a data frame, a list of rows (objects or lists), an array, or one object.
+
+        Returns:
+            (rows,) or (rows, k), with the author's labels where there are some.
+
+        Raises:
+            InputError: the data do not fit the schema; `problems` lists why.
+            PredictionFailed: the model failed, or gave an answer that may not leave.
+        """
+        return np.array(self.answer(data).predictions)
+
+    def predict_proba(self, data: Any) -> Array:
+        """The class probabilities for the same kinds of data: (rows, classes), in the order of the classes.
+
+        Raises:
+            UsageError: the model gives no probabilities.
+        """
+        if not self.schema.has_probabilities:
+            raise UsageError(f"{self.manifest.class_name} gives no probabilities")
+        rows = self.answer(data, proba=True).probabilities or ()
+        return np.array([list(row.values()) if isinstance(row, dict) else row for row in rows])
+
+    def answer(self, data: Any, *, proba: bool = False) -> Answer:
+        """The whole answer for the same kinds of data: predictions, probabilities, warnings."""
+        return self.answer_rows(self._decoder.value(plain_rows(data)).rows, proba=proba)
+
+    def answer_rows(self, rows: Sequence[Row], *, proba: bool = False) -> Answer:
+        """The answer for checked rows."""
+        checked, unusual = self.run(rows, proba=proba)
+        everything = slice(0, len(rows))
+        if (refusal := checked.refuse(everything)) is not None:
+            raise refusal
+        warnings = tuple(w for column in unusual if (w := column.within(everything)) is not None)
+        return Answer(checked.predictions, checked.probabilities if proba else None, warnings)
+
+    def run(self, rows: Sequence[Row], *, proba: bool) -> tuple[Checked, Sequence[Unusual]]:
+        """A batch of checked rows through the model, whatever requests they came from.
+
+        Raises:
+            PredictionFailed: the model raised; the cause is kept, its words are not.
+        """
+        return self.run_table(Table.from_rows(self.schema.inputs, rows), proba=proba)
+
+    def run_table(self, table: Table, *, proba: bool) -> tuple[Checked, Sequence[Unusual]]:
+        """The same for a table."""
+        try:
+            predictions = self.predictor.predict(table, proba=proba)
+        # A model is anybody's code: it may raise anything, and may even call `sys.exit`.
+        except (Exception, SystemExit) as error:
+            kind = type(error).__name__
+            raise PredictionFailed(f"the model failed on this input ({kind})", code="model.failed") from error
+        return self._check.check(predictions, table.rows), self._watch.look(table)

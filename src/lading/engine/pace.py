@@ -1,0 +1,39 @@
+"""How long a model takes for a batch, measured at warm-up: so much to begin with, and so much for each row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lading.schema.table import Row
+
+_REPEATS = 3
+
+
+@dataclass(frozen=True)
+class Pace:
+    """A line through two measurements."""
+
+    base_s: float
+    row_s: float
+
+    def seconds(self, rows: int) -> float:
+        """What a batch of so many rows takes, about."""
+        return self.base_s + self.row_s * rows
+
+
+def measure(run: Callable[[Sequence[Row]], Any], rows: Sequence[Row], *, clock: Callable[[], float]) -> Pace:
+    """The pace of a model on these rows: the best of a few runs of one row and of all."""
+    one, many = _best(run, rows[:1], clock), _best(run, rows, clock)
+    row_s = max(0.0, many - one) / max(1, len(rows) - 1)
+    return Pace(one - row_s if one > row_s else one, row_s)
+
+
+def _best(run: Callable[[Sequence[Row]], Any], rows: Sequence[Row], clock: Callable[[], float]) -> float:
+    times = []
+    for _ in range(_REPEATS):
+        start = clock()
+        run(rows)
+        times.append(clock() - start)
+    return min(times)

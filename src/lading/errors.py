@@ -1,0 +1,178 @@
+"""What can go wrong, drawn once: one class for each thing that a caller can do something about.
+
+    LadingError
+    ├── UsageError             the command or the options are wrong: say it differently
+    │   └── SettingsError      a setting, an option or a key of `lading.toml` is wrong
+    ├── ModelError             the model file cannot be served: mend or save the model again
+    │   ├── FormatError        the file is not what its name says, is empty, or is broken
+    │   └── UnsupportedModel   it loads, but nothing that can be served is in it
+    ├── BundleError            the bundle is damaged or was changed: fetch or pack it again
+    ├── EnvironmentMismatch    a library is missing or has another version: install it
+    ├── CheckFailed            golden rows came back with other answers
+    ├── InputError             the input does not fit the schema: `problems` has them all
+    ├── BrokenInput            the input could not be read at all: no JSON, no CSV, too deep
+    ├── TooLarge               the input is beyond a limit: bytes, rows, cells
+    ├── PredictionFailed       the model raised, or gave an answer that may not leave
+    └── Refused                nothing is wrong with the request, but not now
+        ├── NotReady           the model is still loading, or failed to
+        ├── QueueFull          more is waiting than may wait
+        ├── DeadlineExceeded   the answer would come too late
+        └── JournalUnavailable the decision could not be recorded, so it is not given
+
+Codes are stable. Transport numbers are not here: HTTP status, exit code and, later, gRPC code are small tables
+where they are used. No message holds a data value out of a request: type, position and column only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lading.schema.problems import Problem
+
+__all__ = [
+    "BrokenInput",
+    "BundleError",
+    "CheckFailed",
+    "DeadlineExceeded",
+    "EnvironmentMismatch",
+    "FormatError",
+    "InputError",
+    "JournalUnavailable",
+    "LadingError",
+    "ModelError",
+    "NotReady",
+    "PredictionFailed",
+    "QueueFull",
+    "Refused",
+    "SettingsError",
+    "TooLarge",
+    "UnsupportedModel",
+    "UsageError",
+]
+
+
+class LadingError(Exception):
+    """The root: a message for people, a stable `code` for programs, and a `hint` that says what to do."""
+
+    code = "error"
+
+    def __init__(self, message: str, *, hint: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        if code is not None:
+            self.code = code
+
+
+class UsageError(LadingError):
+    """The command or its options are wrong."""
+
+    code = "usage"
+
+
+class SettingsError(UsageError):
+    """A setting, an option or a key of `lading.toml` is unknown or has a wrong value."""
+
+    code = "settings"
+
+
+class ModelError(LadingError):
+    """The model cannot be served as it is."""
+
+    code = "model"
+
+
+class FormatError(ModelError):
+    """The file is not what its name says, is empty, or is broken."""
+
+    code = "model.format"
+
+
+class UnsupportedModel(ModelError):
+    """The file loads, but what is in it cannot answer requests."""
+
+    code = "model.unsupported"
+
+
+class BundleError(LadingError):
+    """The bundle is not one, is damaged, or was changed after it was packed."""
+
+    code = "bundle.invalid"
+
+
+class EnvironmentMismatch(LadingError):
+    """A library that the model needs is missing or has another version than the recorded one."""
+
+    code = "environment"
+
+
+class CheckFailed(LadingError):
+    """The golden rows did not come back as they were packed."""
+
+    code = "check.failed"
+
+
+class InputError(LadingError):
+    """The input does not fit the schema. `problems` lists every problem, not only the first."""
+
+    code = "schema.invalid"
+
+    def __init__(self, problems: Sequence[Problem], *, total: int | None = None) -> None:
+        self.problems = tuple(problems)
+        self.total = len(self.problems) if total is None else total
+        noun = "problem" if self.total == 1 else "problems"
+        super().__init__(f"{self.total} {noun} with the input")
+
+
+class BrokenInput(LadingError):
+    """The input could not be read at all, so no column can be named."""
+
+    code = "input.broken"
+
+
+class TooLarge(LadingError):
+    """The input is beyond a limit; the message names the limit and its value."""
+
+    code = "input.too_large"
+
+
+class PredictionFailed(LadingError):
+    """The model raised an exception, or gave an answer that may not leave (not finite, out of range)."""
+
+    code = "prediction.failed"
+
+
+class Refused(LadingError):
+    """The request was fine; the service cannot take it now. `retry_after_s` says when to try again."""
+
+    code = "refused"
+
+    def __init__(self, message: str, *, retry_after_s: float = 1.0, **rest: Any) -> None:
+        super().__init__(message, **rest)
+        self.retry_after_s = retry_after_s
+
+
+class NotReady(Refused):
+    """The model has not reproduced its golden rows yet, or could not be loaded."""
+
+    code = "not_ready"
+
+
+class QueueFull(Refused):
+    """More rows wait than may wait."""
+
+    code = "queue_full"
+
+
+class DeadlineExceeded(Refused):
+    """The deadline passed before the answer was there; the message says in which phase."""
+
+    code = "deadline_exceeded"
+
+
+class JournalUnavailable(Refused):
+    """The decision could not be recorded, so it is not given."""
+
+    code = "journal_unavailable"

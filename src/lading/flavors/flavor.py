@@ -1,0 +1,109 @@
+"""What a framework has to supply, on one page.
+
+A flavor is a class with the four methods of `Flavor`, named in the entry point group `lading.flavors`; the built-in
+ones enter by the same door. It knows its files, says what they need before they are opened, and opens them. What it
+opens is a `Predictor`, which says what the model takes and answers tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from lading.schema.estimator import Learned
+from lading.schema.fields import Task, Value
+from lading.schema.table import Array, Table
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """What a model gave for a table.
+
+    Attributes:
+        prediction: (rows,), or (rows, k) where it predicts k values a row.
+        probabilities: (rows, classes) for each predicted target; empty where not asked for.
+    """
+
+    prediction: Array
+    probabilities: tuple[Array, ...] = ()
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a file asks for, read without opening it as a program.
+
+    Attributes:
+        class_name: what it holds, as far as that can be told.
+        distributions: pip names and the versions it was saved with; None where the file does not say.
+        problems: what will not work here, one sentence each, with what to do.
+        metadata: the author's words in the file.
+        names: everything that a pickle names, as `module.name`; empty for formats that name nothing.
+    """
+
+    class_name: str
+    distributions: Mapping[str, str | None] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+
+
+class Predictor(Protocol):
+    """A loaded model.
+
+    Attributes:
+        class_name: what it is, in words.
+        task: what kind of answer it gives.
+        classes: the classes of each predicted target, in the order of the probabilities; empty where it has none.
+        has_probabilities: whether `proba` may be asked for.
+        metadata: the author's words that came with it.
+    """
+
+    class_name: str
+    task: Task
+    classes: tuple[tuple[Value, ...], ...]
+    has_probabilities: bool
+    metadata: Mapping[str, Any]
+
+    def learn(self) -> Learned:
+        """What the model itself knows about its inputs."""
+
+    def predict(self, table: Table, *, proba: bool = False) -> Predictions:
+        """The predictions for a table, in the order of its rows."""
+
+
+class Flavor(Protocol):
+    """A framework.
+
+    Attributes:
+        name: as it stands in the manifest.
+        suffixes: file name endings that declare it; a file with such a name and other content is refused.
+        distribution: the pip name of the framework.
+        extra: the extra of lading that installs it.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    distribution: str
+    extra: str
+
+    def recognizes(self, data: bytes) -> bool:
+        """Whether these bytes are of its format, by their beginning; nothing is opened."""
+
+    def needs(self, data: bytes) -> Needs:
+        """What the file asks for, without running anything in it.
+
+        Raises:
+            FormatError: the file is broken.
+        """
+
+    def load(self, data: bytes) -> Predictor:
+        """The model in these bytes. Only called for what may be run.
+
+        Raises:
+            FormatError: the file is broken.
+            UnsupportedModel: nothing that can be served is in it.
+        """
+
+    def dump(self, model: object) -> tuple[str, bytes] | None:
+        """The file name and bytes of a model of this framework, or None for a model of another."""

@@ -1,0 +1,1 @@
+"""HTTP: translates requests for the service and answers for the wire, and knows nothing else."""

@@ -1,0 +1,43 @@
+"""The ASGI application: it only assembles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp
+
+from lading.http.exchange import ExchangeMiddleware
+from lading.http.page import page
+from lading.http.routes import Endpoint, Predict, plain_routes
+from lading.service import Counters, Service
+
+
+def make_app(service: Service, counters: Counters, exposition: Callable[[], bytes]) -> ASGIApp:
+    """The application that serves a service; it may be mounted anywhere.
+
+    Args:
+        service: what answers; it need not be ready yet.
+        counters: where requests are counted.
+        exposition: the counters in Prometheus' text format.
+    """
+
+    async def home(request: Request) -> Response:
+        return page(service)
+
+    told = {"/": home, **plain_routes(service, exposition)}
+    routes = [Route(path, _named(path, endpoint), methods=["GET"]) for path, endpoint in told.items()]
+    predict = Route("/predict", Predict(service), methods=["GET", "POST"])
+    return ExchangeMiddleware(Router([predict, *routes], redirect_slashes=False), counters)
+
+
+def _named(path: str, endpoint: Endpoint) -> Endpoint:
+    """The endpoint, which says its route to the log and the counters before it runs."""
+
+    async def named(request: Request) -> Response:
+        request.scope["lading"].route = path
+        return await endpoint(request)
+
+    return named

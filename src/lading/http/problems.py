@@ -1,0 +1,68 @@
+"""Errors as RFC 9457 problems: which status each has, and what it tells."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+
+from lading import errors
+from lading.errors import InputError, LadingError, Refused
+
+MEDIA_TYPE = "application/problem+json"
+
+# The first class that an error is one of decides.
+_STATUSES: tuple[tuple[type[LadingError], int, str], ...] = (
+    (errors.BrokenInput, 400, "The body cannot be read"),
+    (errors.TooLarge, 413, "Too large"),
+    (errors.InputError, 422, "The input does not fit the schema"),
+    (errors.UsageError, 400, "The request cannot be answered"),
+    (errors.DeadlineExceeded, 504, "Too late"),
+    (errors.Refused, 503, "Not now"),
+    (errors.PredictionFailed, 500, "The model failed"),
+    (errors.LadingError, 500, "Internal error"),
+)
+
+
+class HttpError(LadingError):
+    """An error that only HTTP knows: a route, a method, a content type."""
+
+    def __init__(self, status: int, title: str, detail: str, code: str, **headers: str) -> None:
+        super().__init__(detail, code=code)
+        self.status = status
+        self.title = title
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+def status_of(error: LadingError) -> tuple[int, str]:
+    """The status and the title of an error."""
+    if isinstance(error, HttpError):
+        return error.status, error.title
+    return next((status, title) for kind, status, title in _STATUSES if isinstance(error, kind))
+
+
+def problem(error: LadingError, request_id: str) -> Response:
+    """The answer that tells the error."""
+    status, title = status_of(error)
+    body: dict[str, Any] = {
+        "type": f"urn:lading:error:{error.code}",
+        "title": title,
+        "status": status,
+        "code": error.code,
+        "detail": error.message,
+        "id": request_id,
+    }
+    if isinstance(error, InputError):
+        body["errors"] = error.problems
+        body["total"] = error.total
+    return Response(msgspec.json.encode(body), status, headers=_headers(error), media_type=MEDIA_TYPE)
+
+
+def _headers(error: LadingError) -> dict[str, str]:
+    if isinstance(error, HttpError):
+        return error.headers
+    if isinstance(error, Refused):
+        return {"Retry-After": str(math.ceil(error.retry_after_s))}
+    return {"Connection": "close"} if isinstance(error, errors.TooLarge) else {}

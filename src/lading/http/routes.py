@@ -1,0 +1,148 @@
+"""The routes: each reads its request, asks the service, and writes the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from urllib.parse import parse_qsl
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from lading.engine.answers import body_of
+from lading.errors import BrokenInput, NotReady, UsageError
+from lading.http.body import read_body
+from lading.http.exchange import Exchange
+from lading.http.problems import HttpError
+from lading.schema.decode import Decoded
+from lading.schema.openapi import openapi
+from lading.schema.problems import suggest
+from lading.service import Service
+
+JSON = "application/json"
+MAX_PARAMETERS = 10_000
+_CONTROLS = ("proba",)
+_FLAGS = {"1": True, "true": True, "0": False, "false": False}
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class Predict:
+    """POST and GET `/predict`, as a plain ASGI application."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a prediction request."""
+        exchange: Exchange = scope["lading"]
+        exchange.route = "/predict"
+        if scope["method"] == "POST":
+            proba, decoded = await self._read_post(scope, receive)
+        else:
+            proba, decoded = self._read_query(scope)
+        exchange.rows = len(decoded.rows)
+        answer = await self._service.predict_async(decoded.rows, proba=proba, context=exchange.ids)
+        body = body_of(answer, is_single=decoded.is_single, request_id=exchange.ids.request)
+        await Response(msgspec.json.encode(body), media_type=JSON)(scope, receive, send)
+
+    async def _read_post(self, scope: Scope, receive: Receive) -> tuple[bool, Decoded]:
+        settings = self._service.settings
+        decoder = self._service.decoder
+        kind = _content_type(scope)
+        proba = _proba(_query(scope))
+        body = await read_body(scope, receive, max_bytes=settings.max_body_bytes, max_s=settings.body_timeout_s)
+        return proba, decoder.csv(body) if kind == "text/csv" else decoder.json(body)
+
+    def _read_query(self, scope: Scope) -> tuple[bool, Decoded]:
+        """Parameters that are columns make the row; what is left controls."""
+        decoder = self._service.decoder
+        names = set(self._service.model.schema.names)
+        pairs = _query(scope)
+        controls = [(name, value) for name, value in pairs if name in _CONTROLS and name not in names]
+        row = [pair for pair in pairs if pair not in controls]
+        return _proba(controls), decoder.query(row)
+
+
+def _content_type(scope: Scope) -> str:
+    """`application/json` or `text/csv`.
+
+    Raises:
+        HttpError: 415 for any other content type or charset, for a content coding, and for none.
+    """
+    headers = {name: value for name, value in scope["headers"] if name in (b"content-type", b"content-encoding")}
+    if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
+        raise _unsupported("content codings are not taken: send the body as it is")
+    kind, _, parameters = headers.get(b"content-type", b"").decode("latin-1").lower().partition(";")
+    kind = kind.strip()
+    if kind not in (JSON, "text/csv") and not (kind.startswith("application/") and kind.endswith("+json")):
+        raise _unsupported("say what the body is: -H 'content-type: application/json', or text/csv")
+    charset = parameters.partition("charset=")[2].strip().strip('"')
+    if charset not in ("", "utf-8", "utf8"):
+        raise _unsupported("the body is to be UTF-8")
+    return "text/csv" if kind == "text/csv" else JSON
+
+
+def _unsupported(detail: str) -> HttpError:
+    return HttpError(415, "Content type not taken", detail, "input.content_type", Accept="application/json, text/csv")
+
+
+def _query(scope: Scope) -> list[tuple[str, str]]:
+    try:
+        text = scope["query_string"].decode("ascii")
+        return parse_qsl(
+            text, keep_blank_values=True, strict_parsing=bool(text), errors="strict", max_num_fields=MAX_PARAMETERS
+        )
+    except ValueError:
+        raise BrokenInput("the query string cannot be read", code="input.query") from None
+
+
+def _proba(pairs: list[tuple[str, str]]) -> bool:
+    for name, _ in pairs:
+        if name not in _CONTROLS:
+            meant = suggest(name, _CONTROLS)
+            hint = f": did you mean `{meant}`?" if meant else ""
+            raise UsageError(f"an unknown query parameter{hint}", code="query.unknown")
+    values = [value.lower() for _, value in pairs]
+    if len(values) > 1 or any(value not in _FLAGS for value in values):
+        raise UsageError("expected proba=1 or proba=0, once", code="query.proba")
+    return bool(values) and _FLAGS[values[0]]
+
+
+def plain_routes(service: Service, exposition: Callable[[], bytes]) -> dict[str, Endpoint]:
+    """The routes that only tell: whether it lives, whether it is ready, what it is."""
+
+    async def health(request: Request) -> Response:
+        return _json({"status": "alive"})
+
+    async def ready(request: Request) -> Response:
+        if not service.is_ready:
+            raise NotReady(f"the service is {service.state.value}")
+        return _json({"status": "ready"})
+
+    async def metadata(request: Request) -> Response:
+        return _json(service.metadata())
+
+    async def schema(request: Request) -> Response:
+        return _json(service.model.schema)
+
+    async def openapi_json(request: Request) -> Response:
+        manifest = service.manifest
+        return _json(openapi(manifest.name, manifest.version, manifest.class_name, manifest.model_schema))
+
+    async def metrics(request: Request) -> Response:
+        return Response(exposition(), media_type="text/plain; version=0.0.4")
+
+    return {
+        "/health": health,
+        "/ready": ready,
+        "/metadata": metadata,
+        "/schema": schema,
+        "/openapi.json": openapi_json,
+        "/metrics": metrics,
+    }
+
+
+def _json(value: object) -> Response:
+    return Response(msgspec.json.encode(value), media_type=JSON)

@@ -1,0 +1,204 @@
+"""One cell: is it what its field asks for? The only place that decides."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from lading.schema.fields import Field, Value
+from lading.schema.problems import type_name
+
+Cell = Value | datetime | None
+"""A checked cell, as the table takes it; None is missing."""
+
+INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+_LISTED_VALUES = 12
+
+_DATE = re.compile(
+    r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.]\d{1,6})?)?(?:Z|[+-]\d\d:\d\d)?)?",
+    re.ASCII,
+)
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:[.]\d*)?|[.]\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
+_MISSING_WORDS = frozenset({"NA", "N/A", "NaN", "nan", "null", "NULL", "None", "<NA>"})
+_MAX_NUMBER_CHARS = 64
+
+
+class Complaint(Exception):
+    """A cell is not what its field asks for; says what, not which value."""
+
+    def __init__(self, code: str, detail: str, *, got: str | None = None) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.got = got
+
+
+def expectation(field: Field) -> str:
+    """What the field asks for, in a few words: `number, seen 0 to 214`."""
+    if field.values:
+        return "one of " + list_values(field.values)
+    words = {
+        "bool": "boolean",
+        "int": "integer",
+        "float": "number",
+        "text": "string",
+        "date": "ISO 8601 date",
+    }
+    text = words[field.value_kind]
+    if field.interval is not None:
+        text += f", {field.interval}"
+    elif field.seen is not None:
+        text += f", seen {field.seen}"
+    return text + (" or null" if field.nullable else "")
+
+
+def list_values(values: tuple[Value, ...]) -> str:
+    """The allowed values, shortened when they are many."""
+    shown = ", ".join(str(value) for value in values[:_LISTED_VALUES])
+    more = len(values) - _LISTED_VALUES
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def cell_checker(field: Field) -> Callable[[object], Cell]:
+    """A function that gives the checked cell or raises `Complaint`, made once for a field."""
+    check_kind = _KIND_CHECKS[field.value_kind](field)
+    values = frozenset(field.values)
+    interval = field.interval
+
+    def check(value: object) -> Cell:
+        if value is None:
+            if field.nullable:
+                return None
+            raise Complaint("schema.null", f"expected {expectation(field)}, got null", got="null")
+        cell = check_kind(value)
+        if values and cell not in values:
+            raise Complaint("schema.not_allowed", f"not one of {list_values(field.values)}", got=type_name(value))
+        if interval is not None and isinstance(cell, int | float) and cell not in interval:
+            raise Complaint("schema.out_of_domain", f"expected {expectation(field)}", got=type_name(value))
+        return cell
+
+    return check
+
+
+def read_cell(field: Field, text: str) -> object:
+    """The cell that a text stands for, in CSV and query strings; the text itself where it stands for none.
+
+    An empty text is missing; the usual words for missing (`NA`, `NaN`, `null`, …) are too, except among strings,
+    where they may be values.
+    """
+    if text == "":
+        return None
+    kind = field.value_kind
+    if kind == "text":
+        return text
+    stripped = text.strip()
+    if field.nullable and stripped in _MISSING_WORDS:
+        return None
+    if kind == "bool":
+        return {"true": True, "false": False, "1": True, "0": False}.get(stripped.lower(), text)
+    if kind == "date":
+        return stripped
+    return _read_number(stripped, text)
+
+
+def _read_number(stripped: str, text: str) -> object:
+    if len(stripped) > _MAX_NUMBER_CHARS:
+        return text
+    if _INTEGER.fullmatch(stripped):
+        return int(stripped)
+    return float(stripped) if _NUMBER.fullmatch(stripped) else text
+
+
+def is_date(text: str) -> bool:
+    """Whether the text is a date as we take them: `2024-02-29`, with a time and an offset if need be."""
+    try:
+        parse_date(text)
+    except Complaint:
+        return False
+    return True
+
+
+def parse_date(text: str) -> datetime:
+    """The moment in UTC, without time zone, that an ISO 8601 text names; a text without offset is taken as it is."""
+    complaint = Complaint("schema.not_a_date", "expected an ISO 8601 date such as 2024-02-29", got="a string")
+    if not _DATE.fullmatch(text):
+        raise complaint
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError):
+        raise complaint from None
+
+
+def _type_complaint(field: Field, value: object) -> Complaint:
+    got = type_name(value)
+    return Complaint("schema.wrong_type", f"expected {expectation(field)}, got {got}", got=got)
+
+
+def _bool_check(field: Field) -> Callable[[object], Cell]:
+    def check(value: object) -> Cell:
+        if isinstance(value, bool):
+            return value
+        raise _type_complaint(field, value)
+
+    return check
+
+
+def _int_check(field: Field) -> Callable[[object], Cell]:
+    def check(value: object) -> Cell:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise _type_complaint(field, value)
+        if not INT64_MIN <= value <= INT64_MAX:
+            raise Complaint("schema.too_large", "expected an integer of 64 bits", got="an integer")
+        return value
+
+    return check
+
+
+def _float_check(field: Field) -> Callable[[object], Cell]:
+    def check(value: object) -> Cell:
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise _type_complaint(field, value)
+        number = float(value)
+        if not math.isfinite(number):
+            raise Complaint("schema.not_finite", "expected a finite number of 64 bits", got="a number")
+        return number
+
+    return check
+
+
+def _text_check(field: Field) -> Callable[[object], Cell]:
+    def check(value: object) -> Cell:
+        if isinstance(value, str):
+            return value
+        raise _type_complaint(field, value)
+
+    return check
+
+
+def _date_check(field: Field) -> Callable[[object], Cell]:
+    wants_moment = field.dtype.startswith("datetime64")
+    # Nanoseconds in 64 bits reach from 1677 to 2262 (numpy.datetime64).
+    first, last = (1678, 2261) if field.dtype.startswith("datetime64[ns") else (1, 9999)
+
+    def check(value: object) -> Cell:
+        if not isinstance(value, str):
+            raise _type_complaint(field, value)
+        moment = parse_date(value)
+        if not first <= moment.year <= last:
+            raise Complaint("schema.not_a_date", f"expected a date from {first} to {last}", got="a string")
+        return moment if wants_moment else value
+
+    return check
+
+
+_KIND_CHECKS: dict[str, Callable[[Field], Callable[[object], Cell]]] = {
+    "bool": _bool_check,
+    "int": _int_check,
+    "float": _float_check,
+    "text": _text_check,
+    "date": _date_check,
+}

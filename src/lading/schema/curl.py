@@ -1,0 +1,20 @@
+"""A request to paste into a shell, made from the schema."""
+
+from __future__ import annotations
+
+import shlex
+
+import msgspec
+
+from lading.schema.fields import Schema
+from lading.schema.synthetic import example_row
+
+
+def curl(url: str, schema: Schema) -> str:
+    """The curl command that asks for one prediction; every name and value is quoted for POSIX shells."""
+    body = msgspec.json.encode(example_row(schema.inputs)).decode()
+    return f"curl {shlex.quote(url)} -H 'content-type: application/json' -d \\\n  {shlex.quote(_spaced(body))}"
+
+
+def _spaced(body: str) -> str:
+    return msgspec.json.format(body, indent=0)

@@ -1,0 +1,155 @@
+"""The schema as pure data: inputs, outputs, and the words for them.
+
+A *kind* is what a column means to people (`category`, `date`); a *datatype* is what travels, named exactly as in
+the Open Inference Protocol (`FP64`, `BYTES`). A kind determines the datatype, never the other way round.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import msgspec
+
+Kind = Literal["bool", "int", "float", "category", "text", "date"]
+Datatype = Literal["BOOL", "INT64", "FP64", "BYTES"]
+Task = Literal["classification", "regression", "outlier", "clustering", "transform", "unknown"]
+Value = bool | int | float | str
+"""One cell that may travel: never NaN or infinite; missing is `None` beside it."""
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+MAX_FIELDS = 100_000
+"""Columns that a schema may have."""
+MAX_NAME_CHARS = 256
+
+
+class Interval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A closed interval; an absent bound is open."""
+
+    minimum: float | None = msgspec.field(default=None, name="min")
+    maximum: float | None = msgspec.field(default=None, name="max")
+
+    def __contains__(self, value: float) -> bool:
+        """True where neither bound is passed."""
+        return (self.minimum is None or value >= self.minimum) and (self.maximum is None or value <= self.maximum)
+
+    def __str__(self) -> str:
+        if self.minimum is None:
+            return "any number" if self.maximum is None else f"at most {self.maximum:g}"
+        return f"at least {self.minimum:g}" if self.maximum is None else f"{self.minimum:g} to {self.maximum:g}"
+
+
+class Field(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One input column.
+
+    Attributes:
+        name: the column's name; unnamed columns are `x0 … xn`.
+        kind: what the column means.
+        dtype: NumPy or pandas name of the dtype in which the model wants the column (`float64`, `str`, `category`, …).
+        nullable: whether `null` may be sent: training had missing values, or the model says it takes them.
+        null: what the model was trained with where a value is missing in a column of objects.
+        categories: the values seen, for a category.
+        closed: whether a value outside `categories` is refused (else it only warns).
+        domain: declared by the author and refused outside: the only values, or an interval.
+        seen: range seen in training; outside it an answer only carries a warning.
+        example: a believable value, from training or from the model.
+        description: the author's words.
+    """
+
+    name: str
+    kind: Kind = "float"
+    dtype: str = "float64"
+    nullable: bool = False
+    null: Literal["nan", "none"] = "nan"
+    categories: tuple[Value, ...] = ()
+    closed: bool = True
+    domain: tuple[Value, ...] | Interval | None = None
+    seen: Interval | None = None
+    example: Value | None = None
+    description: str = ""
+
+    @property
+    def values(self) -> tuple[Value, ...]:
+        """The only values allowed, or nothing when the field is not limited to some."""
+        if isinstance(self.domain, tuple):
+            return self.domain
+        return self.categories if self.kind == "category" and self.closed else ()
+
+    @property
+    def interval(self) -> Interval | None:
+        """The declared interval, if there is one."""
+        return self.domain if isinstance(self.domain, Interval) else None
+
+    @property
+    def value_kind(self) -> Literal["bool", "int", "float", "text", "date"]:
+        """What a single value must be: for a category, what its categories are made of."""
+        if self.kind != "category":
+            return self.kind
+        kinds = {type(value) for value in self.categories}
+        if kinds <= {bool}:
+            return "bool" if kinds else "text"
+        if kinds <= {int}:
+            return "int"
+        return "float" if kinds <= {int, float} else "text"
+
+    @property
+    def datatype(self) -> Datatype:
+        """The Open Inference Protocol's name of what travels."""
+        return _DATATYPES[self.value_kind]
+
+
+_DATATYPES: dict[str, Datatype] = {
+    "bool": "BOOL",
+    "int": "INT64",
+    "float": "FP64",
+    "text": "BYTES",
+    "date": "BYTES",
+}
+
+
+class Output(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One output.
+
+    Attributes:
+        name: `prediction` or `probabilities`.
+        datatype: as in the Open Inference Protocol.
+        shape: `(-1,)` for one value a row, `(-1, k)` for k values a row.
+        classes: the classes as the model knows them, in the order of the probabilities.
+        labels: what is answered in place of `classes`, where the author said so.
+        columns: names of the k values, where they are known.
+        range: where the author said so, numbers outside are never answered.
+    """
+
+    name: str
+    datatype: Datatype = "FP64"
+    shape: tuple[int, ...] = (-1,)
+    classes: tuple[Value, ...] = ()
+    labels: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    range: Interval | None = None
+
+
+class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a model takes and gives.
+
+    Attributes:
+        task: what kind of answer it gives.
+        inputs: the columns, in the model's order.
+        outputs: the prediction first; probabilities, where the model gives them, second.
+        unused: columns that the training data had beside the inputs; accepted in requests and ignored.
+    """
+
+    task: Task
+    inputs: tuple[Field, ...]
+    outputs: tuple[Output, ...]
+    unused: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the inputs, in the model's order."""
+        return tuple(field.name for field in self.inputs)
+
+    @property
+    def has_probabilities(self) -> bool:
+        """Whether `proba` can be asked for."""
+        return any(output.name == "probabilities" for output in self.outputs)

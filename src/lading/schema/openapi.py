@@ -1,0 +1,183 @@
+"""OpenAPI 3.1 for *this* model: its columns, its classes, its example, every answer that the service gives."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+from lading.schema.fields import Schema
+from lading.schema.json_schema import field_schema, prediction_schema, probabilities_schema, row_schema
+from lading.schema.synthetic import example_row
+
+_PROBLEMS = {
+    "400": "The body cannot be read.",
+    "408": "The body came too slowly.",
+    "413": "The body has more bytes, rows or cells than one request may have.",
+    "415": "The content type is not taken.",
+    "422": "The input does not fit the schema; every problem is listed.",
+    "500": "The model failed, or gave an answer that may not leave.",
+    "503": "Not ready, or too much is waiting; `Retry-After` says when to try again.",
+    "504": "The deadline passed.",
+}
+
+
+def openapi(name: str, version: str, description: str, schema: Schema) -> dict[str, Any]:
+    """The OpenAPI document of the service for one model."""
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": name, "version": version, "description": description},
+        "paths": {
+            "/predict": {"post": _predict(schema), "get": _predict_by_query(schema)},
+            "/health": {"get": _plain("health", "Whether the process is alive", _object("status"))},
+            "/ready": {"get": _ready()},
+            "/metadata": {"get": _plain("metadata", "What this model is", {"type": "object"})},
+            "/schema": {"get": _plain("schema", "The columns and the outputs", {"type": "object"})},
+        },
+        "components": {
+            "schemas": {
+                "Row": row_schema(schema),
+                "Answer": _answer(schema),
+                "Answers": _answers(schema),
+                "Warning": _warning(),
+                "Problem": _problem(),
+            },
+            "headers": {
+                "X-Request-ID": {"schema": {"type": "string"}, "description": "yours, or one that was made"},
+                "X-Correlation-ID": {
+                    "schema": {"type": "string"},
+                    "description": "yours, or the request's id",
+                },
+            },
+        },
+    }
+
+
+def _predict(schema: Schema) -> dict[str, Any]:
+    row = _ref("Row")
+    lines = {"type": "array", "minItems": 1, "items": {"type": "array"}}
+    shapes = [
+        row,
+        {"type": "array", "minItems": 1, "items": row},
+        _object("instances", instances={"type": "array", "minItems": 1}),
+        _object("X", X={"type": "array", "minItems": 1}),
+        _object("columns", "data", columns={"type": "array", "items": {"type": "string"}}, data=lines),
+    ]
+    content = {
+        "application/json": {"schema": {"anyOf": shapes}, "example": example_row(schema.inputs)},
+        "text/csv": {"schema": {"type": "string"}, "example": _csv(schema)},
+    }
+    return {
+        "operationId": "predict",
+        "summary": "Predict one row or many",
+        "parameters": _proba(schema),
+        "requestBody": {"required": True, "content": content},
+        "responses": _responses({"anyOf": [_ref("Answer"), _ref("Answers")]}),
+    }
+
+
+def _predict_by_query(schema: Schema) -> dict[str, Any]:
+    columns = [
+        {"name": field.name, "in": "query", "required": True, "schema": field_schema(field)} for field in schema.inputs
+    ]
+    taken = {field.name for field in schema.inputs}
+    return {
+        "operationId": "predictByQuery",
+        "summary": "Predict one row whose columns are query parameters",
+        "parameters": [*columns, *(p for p in _proba(schema) if p["name"] not in taken)],
+        "responses": _responses(_ref("Answer")),
+    }
+
+
+def _proba(schema: Schema) -> list[dict[str, Any]]:
+    if not schema.has_probabilities:
+        return []
+    flag = {"type": "string", "enum": ["0", "1", "false", "true"]}
+    return [{"name": "proba", "in": "query", "schema": flag, "description": "add the class probabilities"}]
+
+
+def _responses(answer: dict[str, Any]) -> dict[str, Any]:
+    problems = {status: _problem_response(words) for status, words in _PROBLEMS.items()}
+    headers = {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-ID", "X-Correlation-ID")}
+    good = {
+        "description": "The answer",
+        "headers": headers,
+        "content": {"application/json": {"schema": answer}},
+    }
+    return {"200": good, **problems}
+
+
+def _problem_response(words: str) -> dict[str, Any]:
+    return {"description": words, "content": {"application/problem+json": {"schema": _ref("Problem")}}}
+
+
+def _plain(operation: str, summary: str, schema: dict[str, Any]) -> dict[str, Any]:
+    content = {"application/json": {"schema": schema}}
+    responses: dict[str, Any] = {"200": {"description": summary, "content": content}}
+    if operation in ("metadata", "schema"):
+        responses["503"] = _problem_response(_PROBLEMS["503"])
+    return {"operationId": operation, "summary": summary, "responses": responses}
+
+
+def _ready() -> dict[str, Any]:
+    operation = _plain("ready", "Whether predictions are answered", _object("status"))
+    operation["responses"]["503"] = _problem_response(_PROBLEMS["503"])
+    return operation
+
+
+def _answer(schema: Schema) -> dict[str, Any]:
+    return _with_probabilities(schema, _object("prediction", "id", prediction=prediction_schema(schema)), many=False)
+
+
+def _answers(schema: Schema) -> dict[str, Any]:
+    predictions = {"type": "array", "items": prediction_schema(schema)}
+    return _with_probabilities(schema, _object("predictions", "id", predictions=predictions), many=True)
+
+
+def _with_probabilities(schema: Schema, answer: dict[str, Any], *, many: bool) -> dict[str, Any]:
+    properties = answer["properties"]
+    properties["warnings"] = {"type": "array", "items": _ref("Warning")}
+    if (one := probabilities_schema(schema)) is not None:
+        properties["probabilities"] = {"type": "array", "items": one} if many else one
+    return answer
+
+
+def _warning() -> dict[str, Any]:
+    count = {"type": "integer", "minimum": 0}
+    return _object("column", "code", "detail", "rows", "first_row", rows=count, first_row=count)
+
+
+def _problem() -> dict[str, Any]:
+    """RFC 9457, with the code, the request's id and every problem found."""
+    one = _object("pointer", "code", "detail")
+    for name in ("column", "expected", "got", "suggestion"):
+        one["properties"][name] = {"type": "string"}
+    one["properties"]["row"] = {"type": "integer", "minimum": 0}
+    errors = {"type": "array", "items": one}
+    return _object(
+        "type",
+        "title",
+        "status",
+        "code",
+        "id",
+        status={"type": "integer"},
+        errors=errors,
+        detail={"type": "string"},
+    )
+
+
+def _object(*required: str, **properties: Any) -> dict[str, Any]:
+    """An object whose required members are strings unless said otherwise."""
+    members = {name: {"type": "string"} for name in required} | properties
+    return {"type": "object", "properties": members, "required": list(required)}
+
+
+def _ref(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _csv(schema: Schema) -> str:
+    text = io.StringIO()
+    row = example_row(schema.inputs)
+    csv.writer(text, lineterminator="\n").writerows([row.keys(), row.values()])
+    return text.getvalue()

@@ -1,0 +1,118 @@
+"""Rows as a model takes them: named columns of equal length, or one matrix where all of them are numbers.
+
+Requests carry rows (tuples in the schema's order); many requests become one table, in one conversion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lading.schema.cells import Cell
+from lading.schema.fields import Field
+
+Row = tuple[Cell, ...]
+Array = npt.NDArray[Any]
+Rows = int | slice | npt.NDArray[np.bool_] | npt.NDArray[np.intp]
+
+
+class Table:
+    """Checked rows in the schema's order of columns. Made by `from_rows` or `from_columns`; never changed."""
+
+    __slots__ = ("_columns", "_matrix", "fields", "rows")
+
+    def __init__(
+        self,
+        fields: Sequence[Field],
+        rows: int,
+        *,
+        matrix: Array | None = None,
+        columns: Mapping[str, Array] | None = None,
+    ) -> None:
+        self.fields = fields
+        self.rows = rows
+        self._matrix = matrix
+        self._columns = columns
+
+    @classmethod
+    def from_rows(cls, fields: Sequence[Field], rows: Sequence[Row]) -> Table:
+        """The table of checked rows; missing values become NaN or None, as each field says."""
+        dtype = matrix_dtype(fields)
+        if dtype is not None:
+            matrix = np.array(rows, dtype=dtype).reshape(len(rows), len(fields))
+            return cls(fields, len(rows), matrix=matrix)
+        cells = list(zip(*rows, strict=True)) if rows else [()] * len(fields)
+        columns = {field.name: column_array(field, column) for field, column in zip(fields, cells, strict=True)}
+        return cls(fields, len(rows), columns=columns)
+
+    @classmethod
+    def from_columns(cls, fields: Sequence[Field], columns: Mapping[str, Array]) -> Table:
+        """The table of arrays that already have each field's dtype."""
+        return cls(fields, len(next(iter(columns.values()))), columns=columns)
+
+    @property
+    def columns(self) -> Mapping[str, Array]:
+        """The columns by name, in the schema's order."""
+        if self._columns is None:
+            assert self._matrix is not None
+            self._columns = {
+                field.name: self._matrix[:, position].astype(array_dtype(field), copy=False)
+                for position, field in enumerate(self.fields)
+            }
+        return self._columns
+
+    @property
+    def matrix(self) -> Array:
+        """All columns as one array, (rows, columns): numbers where all are numbers, else objects."""
+        if self._matrix is None:
+            dtype = matrix_dtype(self.fields) or np.dtype(object)
+            matrix = np.empty((self.rows, len(self.fields)), dtype=dtype)
+            for position, column in enumerate(self.columns.values()):
+                matrix[:, position] = column
+            self._matrix = matrix
+        return self._matrix
+
+    def take(self, rows: slice | Array) -> Table:
+        """The table of some of the rows."""
+        if self._matrix is not None:
+            matrix = self._matrix[rows]
+            return Table(self.fields, len(matrix), matrix=matrix)
+        assert self._columns is not None
+        return Table.from_columns(self.fields, {name: column[rows] for name, column in self._columns.items()})
+
+
+def matrix_dtype(fields: Sequence[Field]) -> np.dtype[Any] | None:
+    """The dtype in which all columns fit one array of numbers, or None when some are not numbers."""
+    kinds = {field.value_kind for field in fields}
+    if not kinds <= {"bool", "int", "float"} or any(field.kind == "category" for field in fields):
+        return None
+    if any(field.nullable for field in fields) or "float" in kinds:
+        only_halves = all(field.dtype == "float32" for field in fields)
+        return np.dtype(np.float32 if only_halves else np.float64)
+    return np.dtype(np.int64 if "int" in kinds else np.bool_)
+
+
+def array_dtype(field: Field) -> np.dtype[Any]:
+    """The NumPy dtype of the field's column; pandas' own dtypes are made from objects by who wants a frame."""
+    if field.nullable and field.value_kind in ("bool", "int"):
+        return np.dtype(object) if field.value_kind == "bool" else np.dtype(np.float64)
+    try:
+        dtype = np.dtype(field.dtype)
+    except TypeError:
+        return np.dtype(object)
+    return np.dtype(object) if dtype.kind in "USO" else dtype
+
+
+def column_array(field: Field, cells: Sequence[Cell]) -> Array:
+    """One column of checked cells as an array of the field's dtype."""
+    dtype = array_dtype(field)
+    if dtype.kind != "O":
+        return np.array(cells, dtype=dtype)
+    if field.nullable and field.null == "nan":
+        cells = [np.nan if cell is None else cell for cell in cells]
+    column = np.empty(len(cells), dtype=object)
+    column[:] = cells
+    return column

@@ -1,0 +1,95 @@
+"""What is allowed but was not seen in training: it warns, in the answer and in a counter, and is never refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from lading.schema.fields import Field, Schema
+from lading.schema.table import Table
+
+Mask = npt.NDArray[np.bool_]
+
+
+class Warning(msgspec.Struct, frozen=True):
+    """One column of a request that holds what training did not.
+
+    Attributes:
+        column: its name.
+        code: `range.outside_seen` or `category.unseen`.
+        detail: for people.
+        rows: in how many rows of the request.
+        first_row: the first of them, from 0.
+    """
+
+    column: str
+    code: str
+    detail: str
+    rows: int
+    first_row: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unusual:
+    """One column of a batch: which of its rows hold what training did not."""
+
+    field: Field
+    mask: Mask
+
+    def within(self, rows: slice) -> Warning | None:
+        """The warning for one request's rows of the batch, if it needs one."""
+        mask = self.mask[rows]
+        if not mask.any():
+            return None
+        code, detail = _words(self.field)
+        return Warning(self.field.name, code, detail, int(mask.sum()), int(mask.argmax()))
+
+
+def _words(field: Field) -> tuple[str, str]:
+    if field.kind == "category":
+        return "category.unseen", "not among the categories seen in training"
+    return "range.outside_seen", f"outside the range seen in training, {field.seen}"
+
+
+class Watch:
+    """Finds what is unusual in a table; made once from the schema."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._numbers = [(index, field) for index, field in enumerate(schema.inputs) if field.seen is not None]
+        self._categories = [
+            (field, frozenset(field.categories))
+            for field in schema.inputs
+            if field.kind == "category" and not field.values
+        ]
+        seen = [field.seen for _, field in self._numbers if field.seen is not None]
+        self._low = np.array([-np.inf if s.minimum is None else s.minimum for s in seen])
+        self._high = np.array([np.inf if s.maximum is None else s.maximum for s in seen])
+        self._covers_all = len(self._numbers) == len(schema.inputs)
+
+    def look(self, table: Table) -> list[Unusual]:
+        """The columns with something unusual; most tables have none."""
+        return [*self._look_at_numbers(table), *self._look_at_categories(table)]
+
+    def _look_at_numbers(self, table: Table) -> Iterator[Unusual]:
+        if not self._numbers:
+            return
+        if self._covers_all:
+            numbers = table.matrix
+        else:
+            columns = [table.columns[field.name].astype(np.float64) for _, field in self._numbers]
+            numbers = np.stack(columns, axis=1)
+        outside = (numbers < self._low) | (numbers > self._high)
+        if outside.any():
+            for position in np.flatnonzero(outside.any(axis=0)):
+                yield Unusual(self._numbers[position][1], outside[:, position])
+
+    def _look_at_categories(self, table: Table) -> Iterator[Unusual]:
+        for field, known in self._categories:
+            cells = table.columns[field.name].tolist()
+            mask = np.array([cell not in known and cell is not None and cell == cell for cell in cells], dtype=bool)
+            if mask.any():
+                yield Unusual(field, mask)

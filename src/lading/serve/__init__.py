@@ -1,0 +1,1 @@
+"""Joining the parts, and running them."""

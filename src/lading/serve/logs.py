@@ -1,0 +1,57 @@
+"""Log lines on stderr: for people on a terminal, JSON elsewhere; requests a batch at a time."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from lading.settings import LogFormat
+
+
+def configure_logs(log_format: LogFormat) -> None:
+    """Send this process's log records to stderr."""
+    is_text = log_format == "text" or (log_format == "auto" and sys.stderr.isatty())
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(TextFormatter() if is_text else JsonFormatter())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    for noisy in ("uvicorn", "uvicorn.error", "asyncio"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+class TextFormatter(logging.Formatter):
+    """`12:00:01 INFO message`; a batch of requests is a line each."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The lines of a record."""
+        clock = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
+        if hasattr(record, "entries"):
+            return "\n".join(f"{clock}  {line}" for line in record.getMessage().split("\n"))
+        return f"{clock}  {record.levelname}  {record.getMessage()}{_kind(record)}"
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The lines of a record."""
+        entries: Sequence[Any] | None = getattr(record, "entries", None)
+        if entries is not None:
+            return "\n".join(_encode("info", entry.time, msgspec.structs.asdict(entry)) for entry in entries)
+        told = {"logger": record.name, "message": record.getMessage() + _kind(record)}
+        return _encode(record.levelname.lower(), record.created, told)
+
+
+def _encode(level: str, seconds: float, told: dict[str, Any]) -> str:
+    told["time"] = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return msgspec.json.encode({"level": level, **told}).decode()
+
+
+def _kind(record: logging.LogRecord) -> str:
+    """The kind of an exception, without its words: they may repeat values."""
+    error = record.exc_info[1] if record.exc_info else None
+    return f" ({type(error).__name__})" if error is not None else ""

@@ -1,0 +1,186 @@
+"""The one table of settings, and the only reader of the environment.
+
+A setting is said on the command line, else in the environment (`LADING_PORT`), else in the table `[serve]` of
+`lading.toml`, else it has its default. Options, checks and the reference page derive from the table.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import msgspec
+
+from lading.errors import SettingsError
+
+LogFormat = Literal["auto", "text", "json"]
+
+PREFIX = "LADING_"
+CONFIG_NAME = "lading.toml"
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """One setting: its default says its type, its unit stands in its name."""
+
+    name: str
+    default: bool | int | float | str
+    sentence: str
+    minimum: float | None = None
+    choices: tuple[str, ...] = ()
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("host", "127.0.0.1", "Address to listen on; another than loopback needs --insecure."),
+    Setting("port", 8000, "Port to listen on; 0 takes a free one.", minimum=0),
+    Setting("insecure", False, "Listen on another address than loopback without authentication."),
+    Setting("log_format", "auto", "Log lines: text on a terminal, JSON elsewhere.", choices=get_args(LogFormat)),
+    Setting("max_body_bytes", 8 << 20, "Bytes that a request's body may have.", minimum=1),
+    Setting("max_rows", 10_000, "Rows that one request may have.", minimum=1),
+    Setting("max_cells", 5_000_000, "Cells, rows times columns, that one request may have.", minimum=1),
+    Setting("max_batch_rows", 1024, "Rows that go through the model together.", minimum=1),
+    Setting("max_queue_rows", 20_000, "Rows that may wait for the model; more are refused with 503.", minimum=1),
+    Setting(
+        "request_timeout_s",
+        10.0,
+        "Seconds after which a request that is not answered gets 504.",
+        minimum=0.001,
+    ),
+    Setting("body_timeout_s", 60.0, "Seconds that a body may take to arrive, however large.", minimum=0.001),
+    Setting("inline_s", 0.002, "A model whose batch takes longer than this runs in a thread.", minimum=0),
+    Setting("keep_alive_s", 15.0, "Seconds that an idle connection is kept.", minimum=0),
+    Setting("shutdown_s", 30.0, "Seconds that requests in flight may take after a signal to stop.", minimum=0),
+)
+"""Every setting of the server."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of one server; `SETTINGS` says what each means."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    insecure: bool = False
+    log_format: LogFormat = "auto"
+    max_body_bytes: int = 8 << 20
+    max_rows: int = 10_000
+    max_cells: int = 5_000_000
+    max_batch_rows: int = 1024
+    max_queue_rows: int = 20_000
+    request_timeout_s: float = 10.0
+    body_timeout_s: float = 60.0
+    inline_s: float = 0.002
+    keep_alive_s: float = 15.0
+    shutdown_s: float = 30.0
+
+
+def load_settings(
+    options: Mapping[str, Any] | None = None,
+    table: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """The settings from options, environment and the table `[serve]`, in this order.
+
+    Args:
+        options: from the command line; None is not said.
+        table: of `lading.toml`.
+        environ: in place of the process's own.
+
+    Raises:
+        SettingsError: a name is unknown or a value is wrong; says where it stands and what was expected.
+    """
+    values: dict[str, Any] = {}
+    for name, value in (table or {}).items():
+        values[name] = _checked(name, value, f"`{name}` in {CONFIG_NAME}")
+    for variable, text in _variables(os.environ if environ is None else environ):
+        name = variable.removeprefix(PREFIX).lower()
+        values[name] = _checked(name, text, variable, is_text=True)
+    for name, value in (options or {}).items():
+        if value is not None:
+            values[name] = _checked(name, value, f"--{name.replace('_', '-')}")
+    settings = Settings(**values)
+    _refuse_open_host(settings)
+    return settings
+
+
+def _variables(environ: Mapping[str, str]) -> list[tuple[str, str]]:
+    return sorted((name, value) for name, value in environ.items() if name.startswith(PREFIX))
+
+
+def _checked(name: str, value: Any, where: str, *, is_text: bool = False) -> Any:
+    setting = next((setting for setting in SETTINGS if setting.name == name), None)
+    if setting is None:
+        raise SettingsError(f"{where} is not a setting", hint=_nearest(name))
+    kind = type(setting.default)
+    try:
+        # Texts of the environment are read for what they stand for; elsewhere types are exact.
+        checked = msgspec.convert(value, kind, strict=not is_text)
+    except msgspec.ValidationError:
+        raise SettingsError(f"{where}: expected {_kind_name(kind)}") from None
+    if setting.choices and checked not in setting.choices:
+        raise SettingsError(f"{where}: expected one of {', '.join(setting.choices)}")
+    if setting.minimum is not None and not float(setting.minimum) <= float(checked) < float("inf"):
+        raise SettingsError(f"{where}: expected at least {setting.minimum:g}")
+    return checked
+
+
+def _nearest(name: str) -> str:
+    import difflib
+
+    names = [setting.name for setting in SETTINGS]
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean `{near[0]}`?" if near else f"known: {', '.join(names)}"
+
+
+def _kind_name(kind: type) -> str:
+    return {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}[kind]
+
+
+def _refuse_open_host(settings: Settings) -> None:
+    if not settings.insecure and not is_loopback(settings.host):
+        raise SettingsError(
+            f"{settings.host} can be reached from elsewhere, and nobody would be asked for a key",
+            hint="keep 127.0.0.1 behind a proxy that asks, or say --insecure",
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether the address is reached from this machine only."""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The tables of a `lading.toml`; none where there is no such file.
+
+    Raises:
+        SettingsError: the file cannot be read or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"cannot read {path}: {type(error).__name__}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path} is not TOML: {error}") from None
+
+
+def packing_time() -> int:
+    """Seconds since 1970 that a bundle is dated with: `SOURCE_DATE_EPOCH` where it is set.
+
+    See https://reproducible-builds.org/specs/source-date-epoch/.
+    """
+    text = os.environ.get("SOURCE_DATE_EPOCH")
+    if text is None:
+        return int(time.time())
+    if not text.isdecimal() or int(text) > 253_402_300_799:
+        raise SettingsError("SOURCE_DATE_EPOCH: expected whole seconds since 1970")
+    return int(text)
+
+
+def wants_color() -> bool:
+    """Whether to color words on stderr: a terminal, and `NO_COLOR` (https://no-color.org) is not set."""
+    return not os.environ.get("NO_COLOR") and sys.stderr.isatty()

@@ -1,0 +1,49 @@
+"""What all tests share: the scale of the run, a clean environment, and the sources of the package."""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+SCALE = os.environ.get("LADING_TEST_SCALE", "short")
+"""`short` is what every change runs; `full` looks further, with fresh examples each time."""
+
+# A busy machine is no defect: neither a slow example nor slow generation fails a test.
+_PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.register_profile("short", _PATIENT, max_examples=50, derandomize=True)
+settings.register_profile("full", _PATIENT, max_examples=1000)
+
+
+def pytest_configure() -> None:
+    if SCALE not in {"short", "full"}:
+        raise pytest.UsageError("LADING_TEST_SCALE must be `short` or `full`")
+    settings.load_profile(SCALE)
+
+
+def pytest_report_header() -> str:
+    return f"scale: {SCALE}"
+
+
+@pytest.fixture(scope="session")
+def scale() -> str:
+    """`short` or `full`."""
+    return SCALE
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _clean_environment() -> Iterator[None]:
+    """No setting of the person who runs the tests reaches them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("LADING_")]:
+            patch.delenv(name)
+        yield
+
+
+@pytest.fixture(scope="session")
+def package_sources() -> Mapping[str, str]:
+    """Module name to source, for each module of the package."""
+    src = Path(__file__).parents[1] / "src"
+    names = {path: path.relative_to(src).with_suffix("").parts for path in (src / "lading").rglob("*.py")}
+    return {".".join(name).removesuffix(".__init__"): path.read_text("utf-8") for path, name in names.items()}
