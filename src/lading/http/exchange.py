@@ -52,6 +52,8 @@ class ExchangeMiddleware:
             return
         exchange = Exchange(ids_of(scope["headers"]), time.perf_counter())
         scope["lading"] = exchange
+        # Starlette's router raises for an unknown route or method only within an application; else it answers itself.
+        scope.setdefault("app", self)
         try:
             await self._answer(exchange, scope, receive, send)
         except ClientDisconnect:
