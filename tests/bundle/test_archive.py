@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lading.bundle import archive
-from lading.bundle.archive import Archive, check_names, is_archive, write_archive
+from lading.bundle.archive import Archive, is_archive, write_archive
+from lading.bundle.names import MAX_MEMBERS, check_names
 from lading.errors import BundleError, UsageError
 
 MEMBERS = [
@@ -585,7 +586,7 @@ def test_name_longer_than_any_header_is_refused(path, length):
 
 
 def test_too_many_members_are_refused(path):
-    names = ["manifest.json", *(f"model/{number}" for number in range(archive.MAX_MEMBERS))]
+    names = ["manifest.json", *(f"model/{number}" for number in range(MAX_MEMBERS))]
     check_names(names[:-1])
     with pytest.raises(BundleError, match="at most 10000"):
         write_archive(path, [(name, b"") for name in names])
