@@ -47,3 +47,46 @@ def package_sources() -> Mapping[str, str]:
     src = Path(__file__).parents[1] / "src"
     names = {path: path.relative_to(src).with_suffix("").parts for path in (src / "lading").rglob("*.py")}
     return {".".join(name).removesuffix(".__init__"): path.read_text("utf-8") for path, name in names.items()}
+
+
+@pytest.fixture(scope="session")
+def churn_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of a pipeline over numbers with missing values, categories and booleans."""
+    import numpy as np
+    import pandas
+    from sklearn.compose import make_column_transformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    import lading
+
+    rng = np.random.default_rng(0)
+    age = rng.uniform(18, 90, 300)
+    frame = pandas.DataFrame(
+        {
+            "age": np.where(rng.random(300) < 0.1, np.nan, age),
+            "plan": rng.choice(["basic", "plus", "pro"], 300),
+            "is_member": rng.random(300) < 0.5,
+        }
+    )
+    columns = make_column_transformer(
+        (SimpleImputer(), ["age"]), (OneHotEncoder(), ["plan"]), ("passthrough", ["is_member"])
+    )
+    target = np.where(age + 20 * frame["is_member"] > 60, "leaves", "stays")
+    model = make_pipeline(columns, LogisticRegression(max_iter=1000)).fit(frame, target)
+    path = tmp_path_factory.mktemp("bundles") / "churn-1.0.0.lading"
+    return lading.pack(model, frame, path=path).path
+
+
+@pytest.fixture(scope="session")
+def iris_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle that `lading demo` serves, which needs no framework."""
+    from importlib import resources
+
+    import lading
+
+    path = tmp_path_factory.mktemp("iris") / "iris-1.0.0.lading"
+    with resources.as_file(resources.files("lading") / "flavors" / "iris.linear.json") as file:
+        return lading.pack(file, path=path).path

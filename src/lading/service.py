@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
-import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -16,11 +16,12 @@ from typing import Any, Protocol
 import msgspec
 
 from lading.bundle.manifest import Manifest
+from lading.engine.answers import Answer
 from lading.engine.batcher import Batch, Batcher, Commit, CommitDone, Done, Job, commit_at_once
-from lading.engine.golden import replay
+from lading.engine.checking import check_golden
 from lading.engine.model import Model
 from lading.engine.pace import Pace, measure
-from lading.errors import LadingError, NotReady, UsageError
+from lading.errors import LadingError, ModelError, NotReady, PredictionFailed, UsageError
 from lading.schema.decode import Decoder, Limits
 from lading.schema.synthetic import draw_rows
 from lading.schema.table import Row
@@ -28,7 +29,7 @@ from lading.settings import Settings
 
 __all__ = ["Batch", "Commit", "Counters", "Service", "State", "commit_at_once"]
 
-logger = logging.getLogger(__name__)
+_BROKEN = "the file is broken, or was saved with other versions: lading doctor FILE"
 
 
 class Counters(Protocol):
@@ -41,25 +42,26 @@ class Counters(Protocol):
 class State(enum.Enum):
     """Where a service is in its life."""
 
-    LOADING = "loading"
-    READY = "ready"
-    FAILED = "failed"
-    DRAINING = "draining"
+    LOADING = "the model is loading"
+    READY = "the service is ready"
+    FAILED = "the model failed to load"
+    DRAINING = "the service is stopping"
+    CLOSED = "the service has stopped"
 
 
 class Service:
     """One model in service.
 
     Attributes:
-        state: ready only once the golden rows came back.
         failure: why it failed, if it did.
     """
 
     def __init__(self, settings: Settings, counters: Counters, *, commit: Commit = commit_at_once) -> None:
         self.settings = settings
         self.counters = counters
-        self.state = State.LOADING
         self.failure: LadingError | None = None
+        self._is_draining = False
+        self._is_closed = False
         self._commit = commit
         self._model: Model | None = None
         self._decoder: Decoder | None = None
@@ -73,31 +75,43 @@ class Service:
         """
         try:
             model = load()
-            self._check(model)
+            check_golden(model)
+            batcher = self._make_batcher(model, self._pace(model))
+            decoder = Decoder(model.schema, Limits(self.settings.max_rows, self.settings.max_cells))
         except LadingError as error:
             self.failure = error
-            self.state = State.FAILED
             raise
-        limits = Limits(self.settings.max_rows, self.settings.max_cells)
-        self._decoder = Decoder(model.schema, limits)
-        self._batcher = self._make_batcher(model, self._pace(model))
-        self._model = model
-        self.state = State.READY
+        # Loading runs the model's own code, which may raise anything, and may even call `sys.exit`.
+        except (Exception, SystemExit) as error:
+            self.failure = ModelError(f"the model cannot be loaded: {type(error).__name__}", hint=_BROKEN)
+            raise self.failure from error
+        self._decoder, self._batcher, self._model = decoder, batcher, model
         return model
 
     def stop(self) -> None:
-        """Be ready for nothing more; requests in flight are answered."""
-        self.state = State.DRAINING
+        """Be ready no more; predictions are still answered, so that no caller fails who does not know it yet."""
+        self._is_draining = True
 
     def close(self) -> None:
-        """Refuse what still waits."""
-        self.stop()
+        """Answer nothing more, and refuse what still waits."""
+        self._is_draining = self._is_closed = True
         if self._batcher is not None:
             self._batcher.close()
 
     @property
+    def state(self) -> State:
+        """Where it is in its life; ready only once the golden rows came back."""
+        if self._is_closed:
+            return State.CLOSED
+        if self._is_draining:
+            return State.DRAINING
+        if self.failure is not None:
+            return State.FAILED
+        return State.LOADING if self._model is None else State.READY
+
+    @property
     def is_ready(self) -> bool:
-        """Whether predictions are answered as they should be."""
+        """Whether requests should be sent here."""
         return self.state is State.READY
 
     @property
@@ -108,7 +122,7 @@ class Service:
             NotReady: it is not loaded, or failed to.
         """
         if self._model is None:
-            raise NotReady("the model failed to load" if self.failure else "the model is loading")
+            raise NotReady(self.state.value)
         return self._model
 
     @property
@@ -118,9 +132,13 @@ class Service:
 
     @property
     def decoder(self) -> Decoder:
-        """Reads requests by the model's schema."""
-        if self._decoder is None or not self.is_ready:
-            raise NotReady(self._why_not())
+        """Reads requests by the model's schema.
+
+        Raises:
+            NotReady: nothing is predicted, not yet or no more.
+        """
+        if self._decoder is None or self._is_closed:
+            raise NotReady(self.state.value)
         return self._decoder
 
     def metadata(self) -> dict[str, Any]:
@@ -136,12 +154,12 @@ class Service:
         """Queue checked rows; `done` is called once, from the event loop, with the answer or the error.
 
         Raises:
-            NotReady: the model is not ready.
+            NotReady: nothing is predicted, not yet or no more.
             QueueFull: too much waits.
             UsageError: probabilities were asked of a model that gives none.
         """
-        if self._batcher is None or not self.is_ready:
-            raise NotReady(self._why_not())
+        if self._batcher is None or self._is_closed:
+            raise NotReady(self.state.value)
         if proba and not self.model.schema.has_probabilities:
             raise UsageError("this model gives no probabilities", code="proba.unsupported")
         return self._batcher.submit(rows, done, proba=proba, deadline=deadline, context=context)
@@ -151,7 +169,12 @@ class Service:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
         deadline = loop.time() + self.settings.request_timeout_s
-        job = self.predict(rows, future.set_result, proba=proba, deadline=deadline, context=context)
+
+        def settle(outcome: Answer | LadingError) -> None:
+            if not future.done():  # its caller left in this very turn of the loop
+                future.set_result(outcome)
+
+        job = self.predict(rows, settle, proba=proba, deadline=deadline, context=context)
         try:
             outcome = await future
         except asyncio.CancelledError:
@@ -161,25 +184,13 @@ class Service:
             raise outcome
         return outcome
 
-    def _why_not(self) -> str:
-        words = {
-            State.LOADING: "the model is loading",
-            State.FAILED: "the model failed to load",
-            State.DRAINING: "the service is stopping",
-        }
-        return words[self.state]
-
-    def _check(self, model: Model) -> None:
-        """Warm up with rows whose answers are known, or, for a bare file, with rows of its own schema."""
-        if model.golden is None:
-            model.answer_rows(draw_rows(model.schema.inputs, model.reference, 1))
-            return
-        is_with_proba = model.golden.probabilities is not None
-        replay(model.golden, model.schema, lambda rows: _both(model, rows, is_with_proba))
-
     def _pace(self, model: Model) -> Pace:
         rows = draw_rows(model.schema.inputs, model.reference, min(64, self.settings.max_batch_rows))
-        return measure(lambda some: model.run(some, proba=False), rows, clock=time.perf_counter)
+        try:
+            return measure(lambda some: model.run(some, proba=False), rows, clock=time.perf_counter)
+        except PredictionFailed:
+            # It fails on some rows of its schema, and will fail requests that send such; nothing is known of its pace.
+            return Pace(math.inf, 0.0)
 
     def _make_batcher(self, model: Model, pace: Pace) -> Batcher:
         settings = self.settings
@@ -202,8 +213,3 @@ class Service:
             for warning in outcome.warnings:
                 counters.add("warnings", warning.column, warning.rows)
         self._commit(batch, done)
-
-
-def _both(model: Model, rows: Sequence[Row], proba: bool) -> tuple[Sequence[Any], Sequence[Any] | None]:
-    answer = model.answer_rows(rows, proba=proba)
-    return answer.predictions, answer.probabilities

@@ -11,6 +11,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -149,7 +150,10 @@ def _refuse_open_host(settings: Settings) -> None:
 
 def is_loopback(host: str) -> bool:
     """Whether the address is reached from this machine only."""
-    return host in ("localhost", "::1") or host.startswith("127.")
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:  # another name, which may mean any address
+        return False
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -176,7 +180,7 @@ def packing_time() -> int:
     text = os.environ.get("SOURCE_DATE_EPOCH")
     if text is None:
         return int(time.time())
-    if not text.isdecimal() or int(text) > 253_402_300_799:
+    if not text.isdecimal() or len(text) > 12 or int(text) > 253_402_300_799:
         raise SettingsError("SOURCE_DATE_EPOCH: expected whole seconds since 1970")
     return int(text)
 

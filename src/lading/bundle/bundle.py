@@ -36,7 +36,7 @@ class Bundle:
             raise BundleError(f"the manifest is larger than {MAX_MANIFEST_BYTES >> 20} MiB")
         self.manifest = decode_manifest(archive.read(MANIFEST))
         self._members = {member.path: member for member in self.manifest.files}
-        if archive.names != (MANIFEST, *self._members):
+        if archive.names != (MANIFEST, *(member.path for member in self.manifest.files)):
             raise BundleError("the bundle's files are not those that its manifest lists")
         if self.manifest.model not in self._members:
             raise BundleError("the manifest names a model file that it does not list")

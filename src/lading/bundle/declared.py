@@ -14,15 +14,22 @@ author = "Jo"
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
+import numpy as np
 
+from lading.bundle.domain import closed_where_finite, fit_domain, read_domain
 from lading.bundle.manifest import safe_name
 from lading.errors import SettingsError, UsageError
+from lading.schema.cells import accepts, cell_checker, numpy_dtype
 from lading.schema.fields import Field, Interval, Kind, Output, Schema, Value
 from lading.schema.problems import suggest
+from lading.schema.synthetic import example_value
+
+_T = TypeVar("_T")
 
 MAX_METADATA_BYTES = 1 << 20
 
@@ -60,15 +67,29 @@ def read_declared(table: dict[str, Any]) -> Declared:
     Raises:
         SettingsError: a key is unknown or a value is of the wrong kind; names the key that was probably meant.
     """
-    for key in table:
-        if key not in Declared.__struct_fields__:
-            meant = suggest(key, Declared.__struct_fields__)
-            hint = f"did you mean `{meant}`?" if meant else f"known: {', '.join(Declared.__struct_fields__)}"
-            raise SettingsError(f"unknown key `{key}` in lading.toml", hint=hint)
+    _refuse_unknown(table, Declared.__struct_fields__, "lading.toml")
+    inputs = table.get("inputs")
+    for name, part in inputs.items() if isinstance(inputs, dict) else ():
+        where = f"[inputs.{name}] of lading.toml"
+        if isinstance(part, dict):
+            _refuse_unknown(part, DeclaredInput.__struct_fields__, where)
+        _convert(part, DeclaredInput, where)
+    return _convert(table, Declared, "lading.toml")
+
+
+def _refuse_unknown(keys: Iterable[str], known: tuple[str, ...], where: str) -> None:
+    for key in keys:
+        if key not in known:
+            meant = suggest(key, known)
+            hint = f"did you mean `{meant}`?" if meant else f"known: {', '.join(known)}"
+            raise SettingsError(f"unknown key `{key}` in {where}", hint=hint)
+
+
+def _convert(value: Any, kind: type[_T], where: str) -> _T:
     try:
-        return msgspec.convert(table, Declared)
+        return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise SettingsError(f"lading.toml: {error}") from None
+        raise SettingsError(f"{where}: {error}") from None
 
 
 def parse_domain(text: str) -> tuple[str, DeclaredInput]:
@@ -77,32 +98,10 @@ def parse_domain(text: str) -> tuple[str, DeclaredInput]:
     Raises:
         SettingsError: the text has neither form.
     """
-    name, equals, rest = text.rpartition("=")
-    if not equals or not name or not rest:
+    name, _, domain = text.rpartition("=")
+    if not name:
         raise SettingsError("a domain is NAME=VALUE,VALUE or NAME=MIN..MAX", hint="--domain feature1=0,1")
-    if ".." in rest:
-        low, _, high = rest.partition("..")
-        return name, DeclaredInput(domain=Interval(_bound(low), _bound(high)))
-    return name, DeclaredInput(domain=tuple(parse_value(part.strip()) for part in rest.split(",")))
-
-
-def _bound(text: str) -> float | None:
-    try:
-        return float(text) if text.strip() else None
-    except ValueError:
-        raise SettingsError("the bounds of a domain are numbers", hint="--domain age=0..120") from None
-
-
-def parse_value(text: str) -> Value:
-    """The value that a word of an option stands for: an integer, a number, `true`, `false`, or the word."""
-    if text in ("true", "false"):
-        return text == "true"
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+    return name, DeclaredInput(domain=read_domain(domain))
 
 
 def declare(schema: Schema, declared: Declared) -> Schema:
@@ -125,27 +124,32 @@ def _declare_field(field: Field, declared: DeclaredInput | None) -> Field:
     if declared is None:
         return field
     said = {name: value for name in declared.__struct_fields__ if (value := getattr(declared, name)) is not None}
+    if said.get("kind", field.kind) != field.kind:
+        field = _of_kind(field, said["kind"])
     field = msgspec.structs.replace(field, **said)
-    domain = field.domain
-    if isinstance(domain, tuple):
-        field = msgspec.structs.replace(field, domain=tuple(_fit_value(field, value) for value in domain))
-    if isinstance(domain, Interval) and field.value_kind not in ("int", "float"):
-        raise SettingsError(f"the domain of `{field.name}` is an interval, but the column is not a number")
+    if declared.domain is not None:
+        field = msgspec.structs.replace(field, domain=fit_domain(field, declared.domain))
+    check = cell_checker(field)
+    if declared.example is not None and not accepts(check, declared.example):
+        raise SettingsError(f"the example of `{field.name}` is not a value that the column takes")
+    if not accepts(check, example_value(field)):
+        raise SettingsError(f"the domain of `{field.name}` leaves no value that the column takes")
     return field
 
 
-def _fit_value(field: Field, value: Value) -> Value:
-    """The value of a declared domain in the kind of its column."""
-    kind = field.value_kind
-    if kind == "float" and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    if kind == "text":
-        return str(value)
-    if kind == "bool" and isinstance(value, int) and value in (0, 1):
-        return bool(value)
-    if (kind == "int" and type(value) is int) or (kind == "date" and isinstance(value, str)):
-        return value
-    raise SettingsError(f"a value in the domain of `{field.name}` is not of its kind, {kind}")
+def _of_kind(field: Field, kind: Kind) -> Field:
+    """The field as another kind; what was learned of its values is left behind, where it says nothing of the new."""
+    seen = field.seen if kind in ("int", "float") else None
+    return msgspec.structs.replace(field, kind=kind, dtype=_dtype(field, kind), categories=(), seen=seen)
+
+
+def _dtype(field: Field, kind: Kind) -> str:
+    """The dtype in which the model is given the kind: its own, where that holds such values."""
+    own = numpy_dtype(field.dtype)
+    wanted = {"bool": "bool", "int": "int64", "float": "float64"}.get(kind, "str")
+    if wanted == "str":
+        return field.dtype if own.kind in "OU" else wanted
+    return field.dtype if own.kind in "biuf" and np.can_cast(wanted, own, "same_kind") else wanted
 
 
 def _declare_output(output: Output, declared: Declared) -> Output:
@@ -154,10 +158,7 @@ def _declare_output(output: Output, declared: Declared) -> Output:
     if declared.output_range is not None:
         if output.classes or output.datatype not in ("FP64", "INT64"):
             raise SettingsError("an output range is for numbers, this model gives classes")
-        low, high = declared.output_range
-        if not low < high:
-            raise SettingsError("the output range is MIN..MAX, and MIN is below MAX", hint="--output-range 0..100")
-        output = msgspec.structs.replace(output, range=Interval(low, high))
+        output = msgspec.structs.replace(output, range=_output_range(*declared.output_range))
     if declared.labels:
         if len(declared.labels) != len(output.classes):
             classes = len(output.classes)
@@ -166,6 +167,12 @@ def _declare_output(output: Output, declared: Declared) -> Output:
             raise SettingsError("two classes have the same label")
         output = msgspec.structs.replace(output, labels=declared.labels, datatype="BYTES")
     return output
+
+
+def _output_range(low: float, high: float) -> Interval:
+    if not low < high:
+        raise SettingsError("the output range is MIN..MAX, and MIN is below MAX", hint="--output-range 0..100")
+    return closed_where_finite(low, high)
 
 
 def _rename_probabilities(output: Output, labels: tuple[str, ...]) -> Output:
@@ -188,10 +195,12 @@ def read_metadata(model_path: Path) -> dict[str, Any]:
 
 
 def _read_object(path: Path) -> dict[str, Any]:
-    if path.stat().st_size > MAX_METADATA_BYTES:
-        raise UsageError(f"{path.name} is larger than {MAX_METADATA_BYTES >> 20} MiB")
     try:
+        if path.stat().st_size > MAX_METADATA_BYTES:
+            raise UsageError(f"{path.name} is larger than {MAX_METADATA_BYTES >> 20} MiB")
         return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise UsageError(f"{path.name} beside the model is not a JSON object") from None
 

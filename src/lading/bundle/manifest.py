@@ -17,6 +17,9 @@ REFERENCE = "reference.json"
 MAX_MANIFEST_BYTES = 64 << 20
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+# PEP 508 and PEP 440, as far as their characters go: they stand in commands that people paste.
+_DISTRIBUTION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
+_RELEASE = re.compile(r"[A-Za-z0-9.!+_-]{1,100}")
 _VERSION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._+-]{0,61}[A-Za-z0-9])?")
 
 
@@ -99,11 +102,18 @@ def decode_manifest(data: bytes) -> Manifest:
         manifest = msgspec.json.decode(data, type=Manifest)
         check_names(manifest)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        reason = str(error) if isinstance(error, msgspec.ValidationError) else "it is not JSON"
-        raise BundleError(f"the manifest cannot be read: {reason}") from None
+        raise BundleError(f"the manifest cannot be read: {_reason(error)}") from None
     except UsageError as error:
         raise BundleError(error.message) from None
     return manifest
+
+
+def _reason(error: Exception) -> str:
+    """Why it cannot be read; words of the manifest itself only where they are safe to print."""
+    if not isinstance(error, msgspec.ValidationError):
+        return "it is not JSON"
+    words = str(error)[:200]
+    return words if words.isprintable() else "it is not as the format says"
 
 
 class _FormatOnly(msgspec.Struct):
@@ -120,11 +130,17 @@ def check_names(manifest: Manifest) -> None:
         raise UsageError("a model's name has letters, digits, dots, dashes and underscores, at most 63", hint="--name")
     if not _VERSION.fullmatch(manifest.version):
         raise UsageError("a version has letters, digits, `.`, `-`, `+` and `_`, at most 63", hint="--version 1.0.0")
+    for requirement in manifest.requirements:
+        if not _DISTRIBUTION.fullmatch(requirement.name) or not _RELEASE.fullmatch(requirement.version):
+            raise UsageError("a requirement is not the name and version of a distribution")
     names = manifest.model_schema.names
     if not 0 < len(names) <= MAX_FIELDS:
         raise UsageError(f"a model has 1 to {MAX_FIELDS} columns, this one has {len(names)}")
     if len(set(names)) != len(names):
         raise UsageError("two columns of the model have the same name")
+    shapes = [output.shape for output in manifest.model_schema.outputs]
+    if not shapes or not all(1 <= len(shape) <= 2 for shape in shapes):
+        raise UsageError("a model has at least one output, of one value or one list of values a row")
     for position, name in enumerate(names):
         if not 0 < len(name) <= MAX_NAME_CHARS or not name.isprintable():
             raise UsageError(f"the name of column {position} is empty, too long, or holds control characters")

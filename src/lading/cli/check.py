@@ -19,11 +19,10 @@ def command(bundle: Path, ignore_versions: bool, as_json: bool) -> None:
 
     Exits with 3 when the bundle is damaged, 4 when the environment does not match, 5 when an answer differs.
     """
-    from lading.bundle.bundle import Bundle
     from lading.engine.checking import check_golden
-    from lading.engine.loading import load_bundle
+    from lading.engine.loading import load_bundle, open_bundle
 
-    with Bundle.open(bundle) as opened:
+    with open_bundle(bundle) as opened:
         opened.verify()
     model = load_bundle(bundle, ignore_versions=ignore_versions)
     rows = check_golden(model)

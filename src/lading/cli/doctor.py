@@ -41,7 +41,7 @@ def command(model: Path | None, as_json: bool) -> int:
         click.echo(_words(told, model))
     if told.get("problems"):
         return 1
-    return 4 if told.get("differences") else 0
+    return 4 if told.get("differences") or told.get("modules") else 0
 
 
 def _examine(path: Path) -> dict[str, Any]:
@@ -51,9 +51,9 @@ def _examine(path: Path) -> dict[str, Any]:
 
 
 def _examine_bundle(path: Path) -> dict[str, Any]:
-    from lading.bundle.bundle import Bundle
+    from lading.engine.loading import open_bundle
 
-    with Bundle.open(path) as bundle:
+    with open_bundle(path) as bundle:
         bundle.verify()
         manifest = bundle.manifest
     wanted: dict[str, str | None] = {item.name: item.version for item in manifest.requirements}
@@ -72,12 +72,11 @@ def _examine_file(path: Path) -> dict[str, Any]:
         return {"class": "?", "needs": {}, "differences": [], "problems": [error.message]}
     wanted = dict(needs.distributions)
     told = {"class": needs.class_name, "needs": wanted, "names": needs.names, **_compared(wanted)}
-    return told | {"metadata": dict(needs.metadata), "problems": list(needs.problems)}
+    return told | {"metadata": dict(needs.metadata), "modules": needs.modules, "problems": list(needs.problems)}
 
 
 def _compared(wanted: dict[str, str | None]) -> dict[str, Any]:
-    found = [item for item in differences(wanted) if item.wanted or item.installed is None]
-    return {"differences": [_difference(item) for item in found]}
+    return {"differences": [_difference(item) for item in differences(wanted)]}
 
 
 def _difference(item: Difference) -> dict[str, Any]:
@@ -94,7 +93,10 @@ def _words(told: dict[str, Any], model: Path | None) -> str:
     for item in told["differences"]:
         lines.append(f"! {item['name']}: has {item['installed'] or 'nothing'}, needs {item['wanted'] or 'any'}")
         lines.append(f"    {item['mend']}")
+    for module in told.get("modules", ()):
+        lines.append(f"! the module `{module}` is not here")
+        lines.append("    install what has it, or put it on the Python path: PYTHONPATH")
     lines += [f"! {problem}" for problem in told["problems"]]
-    if not told["differences"] and not told["problems"]:
+    if not any(line.startswith("!") for line in lines):
         lines += ["", f"nothing stands in the way: lading serve {model}"]
     return "\n".join(lines)

@@ -40,14 +40,12 @@ def command(model: Path, as_json: bool, example: bool, only_schema: bool, ignore
 
 
 def _manifest(path: Path, ignore_versions: bool) -> Manifest:
-    from lading.engine.loading import is_bundle, load_file
+    from lading.engine.loading import is_bundle, load_file, open_bundle
 
     if not is_bundle(path):
         loaded: Model = load_file(path, ignore_versions=ignore_versions)
         return loaded.manifest
-    from lading.bundle.bundle import Bundle
-
-    with Bundle.open(path) as bundle:
+    with open_bundle(path) as bundle:
         bundle.verify()
         return bundle.manifest
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,17 +35,47 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Fault:
+    """Rows of a batch that may not leave, and why.
+
+    Attributes:
+        rows: (rows,), true where one may not leave.
+        is_of_probabilities: only who asked for probabilities is concerned.
+    """
+
+    rows: Mask
+    code: str
+    detail: str
+    is_of_probabilities: bool = False
+
+    def error(self, rows: slice) -> PredictionFailed:
+        """The error for one request's rows of the batch; of several it names the first."""
+        is_bad = self.rows[rows]
+        error = PredictionFailed(self.detail, code=self.code)
+        return error if len(is_bad) == 1 else with_row(error, int(is_bad.argmax()))
+
+
+@dataclass(frozen=True, slots=True)
 class Checked:
-    """A batch's predictions as JSON values, and which rows may not leave, with the reason."""
+    """A batch's predictions as JSON values, and which rows may not leave."""
 
     predictions: Sequence[Any]
     probabilities: Sequence[Any] | None
-    bad: Mask | None
-    reason: PredictionFailed | None
+    faults: Sequence[Fault] = ()
 
-    def refuse(self, rows: slice) -> PredictionFailed | None:
+    def refuse(self, rows: slice, *, proba: bool) -> PredictionFailed | None:
         """The reason not to answer these rows, if one of them may not leave."""
-        return self.reason if self.bad is not None and self.bad[rows].any() else None
+        for fault in self.faults:
+            if (proba or not fault.is_of_probabilities) and fault.rows[rows].any():
+                return fault.error(rows)
+        return None
+
+
+def with_row(error: PredictionFailed, row: int) -> PredictionFailed:
+    """The error of a request of many rows, saying where in it the first bad one stands."""
+    named = PredictionFailed(f"{error.message}; row {row} is the first", code=error.code)
+    named.__cause__ = error.__cause__
+    return named
 
 
 class OutputCheck:
@@ -55,33 +86,38 @@ class OutputCheck:
         self._range = self._output.range
         self._labels = _labels(self._output)
         self._names = next((o.columns for o in schema.outputs if o.name == "probabilities"), ())
-        self._classes = self._output.classes
 
     def check(self, predictions: Predictions, rows: int) -> Checked:
         """The predictions of a batch of `rows` rows.
 
         Raises:
-            PredictionFailed: the model gave another number of answers than rows, or no plain values.
+            PredictionFailed: the model gave another number of answers than rows, or of values than at packing.
         """
-        prediction = predictions.prediction
-        if prediction.ndim not in (1, 2) or len(prediction) != rows:
-            raise PredictionFailed("the model gave another number of answers than rows", code="output.shape")
-        bad, reason = self._bad(predictions)
-        values = self._named(_plain(prediction))
+        self._refuse_shapes(predictions, rows)
+        values = self._named(_plain(predictions.prediction))
         probabilities = self._probabilities(predictions.probabilities) if predictions.probabilities else None
-        return Checked(values, probabilities, bad, reason)
+        return Checked(values, probabilities, tuple(self._faults(predictions)))
 
-    def _bad(self, predictions: Predictions) -> tuple[Mask | None, PredictionFailed | None]:
+    def _refuse_shapes(self, predictions: Predictions, rows: int) -> None:
+        targets = predictions.probabilities
+        if any(array.ndim not in (1, 2) or len(array) != rows for array in (predictions.prediction, *targets)):
+            raise PredictionFailed("the model gave another number of answers than rows", code="output.shape")
+        width = (len(self._names),) if self._names and len(targets) == 1 else None
+        is_strange = any(array.ndim != 2 or width not in (None, array.shape[1:]) for array in targets)
+        if is_strange or predictions.prediction.shape[1:] != self._output.shape[1:]:
+            raise PredictionFailed("the model gave another number of values a row than expected", code="output.shape")
+
+    def _faults(self, predictions: Predictions) -> Iterator[Fault]:
+        detail = "the model's answer is not a finite value"
         for array in (predictions.prediction, *predictions.probabilities):
             bad = ~_is_answerable(array)
             if bad.any():
-                return bad, PredictionFailed("the model's answer is not a finite value", code="output.not_finite")
+                yield Fault(bad, "output.not_finite", detail, array is not predictions.prediction)
         if self._range is not None:
             bad = ~_is_within(predictions.prediction, self._range)
             if bad.any():
                 detail = f"the model's answer is outside the declared range, {self._range}"
-                return bad, PredictionFailed(detail, code="output.out_of_range")
-        return None, None
+                yield Fault(bad, "output.out_of_range", detail)
 
     def _named(self, values: Sequence[Any]) -> Sequence[Any]:
         """Labels in place of classes, where the author gave some."""
@@ -102,32 +138,58 @@ def _labels(output: Output) -> Mapping[Any, str]:
 
 
 def _plain(array: Array) -> list[Any]:
+    """The values as Python's own, in lists; bytes and moments as text."""
     if array.dtype.kind == "S":
-        return [value.decode("utf-8", "replace") for value in array.tolist()]
-    if array.dtype.kind == "M":
-        return [str(moment) for moment in array.ravel()]
+        array = np.char.decode(array, "utf-8", "replace")
+    elif array.dtype.kind == "M":
+        array = np.datetime_as_string(array)
+    elif array.dtype.kind == "O":
+        array = _python_values(array)
     values: list[Any] = array.tolist()
     return values
 
 
+def _python_value(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+_python_values = np.frompyfunc(_python_value, 1, 1)
+
+
 def _is_answerable(array: Array) -> Mask:
-    """Which rows hold only finite numbers, strings and booleans."""
-    if array.dtype.kind in "biuUSM":
+    """Which rows hold only finite numbers, texts that can be written, and booleans."""
+    kind = array.dtype.kind
+    if kind in "biuS":
         return np.ones(len(array), dtype=bool)
-    finite = np.isfinite(array) if array.dtype.kind == "f" else np.vectorize(_is_plain, otypes=[bool])(array)
-    return _by_row(finite)
+    if kind == "f" and array.dtype.itemsize <= 8:
+        return _by_row(np.isfinite(array))
+    if kind == "M":
+        return _by_row(~np.isnat(array))
+    if kind not in "UO":
+        return np.zeros(len(array), dtype=bool)
+    cells = map(_is_plain, array.ravel().tolist())
+    return _by_row(np.fromiter(cells, bool, array.size).reshape(array.shape))
 
 
 def _is_plain(value: Any) -> bool:
+    value = _python_value(value)
     if isinstance(value, float):
-        return bool(np.isfinite(value))
-    return isinstance(value, str | int | bool)
+        return math.isfinite(value)
+    return type(value) in (int, bool) or (type(value) is str and _is_text(value))
+
+
+def _is_text(value: str) -> bool:
+    """Whether UTF-8 can say it: half of a surrogate pair cannot be written."""
+    return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _is_within(array: Array, interval: Interval) -> Mask:
     low = -np.inf if interval.minimum is None else interval.minimum
     high = np.inf if interval.maximum is None else interval.maximum
-    return _by_row((array >= low) & (array <= high))
+    try:
+        return _by_row((array >= low) & (array <= high))
+    except TypeError:
+        raise PredictionFailed("the model's answer is not a number", code="output.not_a_number") from None
 
 
 def _by_row(cells: Mask) -> Mask:

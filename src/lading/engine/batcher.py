@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from lading.engine.answers import Answer, Checked
+from lading.engine.answers import Answer, Checked, with_row
 from lading.errors import (
     DeadlineExceeded,
     JournalUnavailable,
@@ -153,25 +153,44 @@ class Batcher:
         """
         if self._queued_rows and self._queued_rows + len(rows) > self._max_queue_rows:
             raise QueueFull(f"more than {self._max_queue_rows} rows wait for the model")
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._move(loop)
         job = Job(rows, done, proba=proba, deadline=deadline, context=context)
         self._queue.append(job)
         self._queued_rows += len(rows)
         if not self._is_busy:
             self._is_busy = True
-            self._loop = asyncio.get_running_loop()
-            self._loop.call_soon(self._turn)
+            loop.call_soon(self._turn)
         return job
+
+    def _move(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin anew on another event loop, as test clients have one a request; who waited on the last is gone."""
+        if self._loop is not None and self._loop.is_running():
+            raise RuntimeError("a batcher is used from one event loop")
+        self._loop = loop
+        self._queue.clear()
+        self._queued_rows = 0
+        self._running = ()
+        self._committing.clear()
+        self._is_busy = False
+        self._sweep = None
+        self._stop_thread()
 
     def close(self) -> None:
         """Refuse what waits; a batch in the model's thread is left to end by itself."""
-        for job in self._queue:
-            job.answer(NotReady("the service is stopping"))
-        self._queue.clear()
+        waiting, self._queue = self._queue, deque()
         self._queued_rows = 0
+        for job in waiting:
+            job.answer(NotReady("the service is stopping"))
         if self._sweep is not None:
             self._sweep.cancel()
+        self._stop_thread()
+
+    def _stop_thread(self) -> None:
         if self._thread is not None:
             self._thread.close()
+            self._thread = None
 
     def _turn(self) -> None:
         jobs, rows = self._take()
@@ -211,7 +230,8 @@ class Batcher:
         """What each job gets. A batch that fails is halved until what fails stands alone."""
         try:
             return self._outcomes_together(jobs)
-        except Exception as error:
+        # A model is anybody's code: `sys.exit` and a panic in Rust are no `Exception`, and must not end the loop.
+        except BaseException as error:
             if len(jobs) > 1:
                 middle = len(jobs) // 2
                 return self._outcomes(jobs[:middle]) + self._outcomes(jobs[middle:])
@@ -225,37 +245,36 @@ class Batcher:
         for job in jobs:
             within = slice(start, start + len(job.rows))
             start = within.stop
-            refusal = checked.refuse(within)
+            refusal = checked.refuse(within, proba=job.proba)
             outcomes.append(_answer(checked, unusual, within, job) if refusal is None else refusal)
         return outcomes
 
-    def _blame(self, job: Job, error: Exception) -> LadingError:
+    def _blame(self, job: Job, error: BaseException) -> LadingError:
         """The error of a job that fails alone; of many rows, it names the first that fails."""
         if not isinstance(error, PredictionFailed):
             failure = PredictionFailed("the model's answer could not be used", code="model.failed")
             failure.__cause__ = error
             error = failure
-        if len(job.rows) > 1 and (row := self._first_failing(job.rows)) is not None:
-            named = PredictionFailed(f"{error.message}; row {row} is the first", code=error.code)
-            named.__cause__ = error.__cause__
-            return named
-        return error
+        if len(job.rows) < 2:
+            return error
+        first = self._first_failing(job.rows, proba=job.proba)
+        return error if first is None else with_row(error, first)
 
-    def _first_failing(self, rows: Sequence[Row]) -> int | None:
+    def _first_failing(self, rows: Sequence[Row], *, proba: bool) -> int | None:
         """Where the first row stands on which the model fails, or None when each alone goes well."""
         start, stop = 0, len(rows)
         while stop - start > 1:
             middle = (start + stop) // 2
-            if self._fails(rows[start:middle]):
+            if self._fails(rows[start:middle], proba=proba):
                 stop = middle
             else:
                 start = middle
-        return start if self._fails(rows[start:stop]) else None
+        return start if self._fails(rows[start:stop], proba=proba) else None
 
-    def _fails(self, rows: Sequence[Row]) -> bool:
+    def _fails(self, rows: Sequence[Row], *, proba: bool) -> bool:
         try:
-            self._run(rows, proba=False)
-        except Exception:
+            self._run(rows, proba=proba)
+        except BaseException:
             return True
         return False
 
@@ -264,6 +283,7 @@ class Batcher:
         assert self._loop is not None
         self._running = ()
         self._loop.call_soon(self._turn)
+        _expire(jobs, self._loop.time(), "in the model")
         batch = Batch(tuple(jobs), tuple(outcomes))
         self._committing.add(batch)
         try:
@@ -294,16 +314,24 @@ class Batcher:
         now = self._loop.time()
         _expire(self._queue, now, "in the queue")
         _expire(self._running, now, "in the model")
-        for batch in self._committing:
+        for batch in tuple(self._committing):
             _expire(batch.jobs, now, "while it was recorded")
+        self._forget_done()
         if self._is_busy or self._committing:
             self._watch_deadlines()
 
+    def _forget_done(self) -> None:
+        """Make room in the queue: who left, or was told that it is too late, does not wait any more."""
+        if any(job.is_done for job in self._queue):
+            self._queue = deque(job for job in self._queue if not job.is_done)
+            self._queued_rows = sum(len(job.rows) for job in self._queue)
+
 
 def _expire(jobs: Sequence[Job] | deque[Job], now: float, phase: str) -> None:
-    for job in jobs:
-        if job.deadline is not None and job.deadline <= now:
-            job.answer(DeadlineExceeded(f"the deadline passed {phase}"))
+    # Found before any is told: a caller who is told may submit again, into the queue that is looked through.
+    late = [job for job in jobs if job.deadline is not None and job.deadline <= now]
+    for job in late:
+        job.answer(DeadlineExceeded(f"the deadline passed {phase}"))
 
 
 def _answer(checked: Checked, unusual: Sequence[Unusual], within: slice, job: Job) -> Answer:

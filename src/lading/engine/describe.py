@@ -11,6 +11,7 @@ from lading.schema.synthetic import draw_rows
 from lading.schema.table import Table
 
 PROBE_ROWS = 8
+_HINT = "pack it with the data it was trained on: lading pack MODEL --data train.csv --target NAME"
 
 
 def describe(
@@ -27,24 +28,26 @@ def describe(
         UnsupportedModel: it fails on the probe, or its answers are not one or several values a row.
     """
     table = probe or Table.from_rows(fields, draw_rows(fields, None, PROBE_ROWS))
-    predictions = ask(predictor, table)
+    predictions = ask(predictor, table, hint=None if probe else _HINT)
     outputs = [_prediction(predictor, predictions, targets)]
     if predictions.probabilities:
-        outputs.append(_probabilities(predictor, predictions))
+        outputs.append(_probabilities(predictor, predictions, targets))
     return Schema(predictor.task, fields, tuple(outputs), unused)
 
 
-def ask(predictor: Predictor, table: Table) -> Predictions:
-    """The predictions for a probe, or why there are none."""
+def ask(predictor: Predictor, table: Table, *, hint: str | None = None) -> Predictions:
+    """The predictions for a probe.
+
+    Raises:
+        UnsupportedModel: there are none; says why, and `hint` what to do.
+    """
     try:
         predictions = predictor.predict(table, proba=predictor.has_probabilities)
     # A model is anybody's code and may raise anything.
     except (Exception, SystemExit) as error:
         reason = str(error).split("\n")[0][:300]
-        raise UnsupportedModel(
-            f"{predictor.class_name} cannot answer rows of its own schema: {type(error).__name__}: {reason}",
-            hint="pack it with the data it was trained on: lading pack MODEL --data train.csv --target NAME",
-        ) from error
+        message = f"{predictor.class_name} cannot answer rows of its own schema: {type(error).__name__}: {reason}"
+        raise UnsupportedModel(message, hint=hint) from error
     shape = predictions.prediction.shape
     if len(shape) not in (1, 2) or shape[0] != table.rows:
         raise UnsupportedModel(f"{predictor.class_name} gives {shape} for {table.rows} rows, expected a value a row")
@@ -64,12 +67,16 @@ def _prediction(predictor: Predictor, predictions: Predictions, targets: tuple[s
     )
 
 
-def _probabilities(predictor: Predictor, predictions: Predictions) -> Output:
+def _probabilities(predictor: Predictor, predictions: Predictions, targets: tuple[str, ...]) -> Output:
     arrays = predictions.probabilities
     if len(arrays) > 1:
         return Output("probabilities", shape=(-1, len(arrays)))
-    classes = predictor.classes[0] if predictor.classes else tuple(range(arrays[0].shape[1]))
-    return Output("probabilities", shape=(-1, arrays[0].shape[1]), columns=tuple(str(name) for name in classes))
+    width = arrays[0].shape[1]
+    is_single = predictions.prediction.ndim == 1
+    # One matrix for several targets has a column a target, and no classes.
+    known = predictor.classes[0] if is_single and predictor.classes else targets
+    names = known if len(known) == width else range(width)
+    return Output("probabilities", shape=(-1, width), columns=tuple(str(name) for name in names))
 
 
 def _datatype(array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Datatype:

@@ -68,8 +68,8 @@ def replay(golden: Golden, schema: Schema, answers: Answers) -> None:
     rows = RowChecker(schema).arrays([list(row) for row in golden.rows])
     predictions, probabilities = answers(rows)
     pairs = [zip(golden.predictions, predictions, strict=True)]
-    if golden.probabilities is not None and probabilities is not None:
-        pairs.append(zip(golden.probabilities, probabilities, strict=True))
+    if golden.probabilities is not None:
+        pairs.append(zip(golden.probabilities, probabilities or [None] * len(rows), strict=True))
     wrong = sorted({row for pair in pairs for row, (was, now) in enumerate(pair) if not is_same(was, now)})
     if wrong:
         raise CheckFailed(
@@ -103,7 +103,7 @@ def is_same(was: Any, now: Any) -> bool:
 
 def _moved(fields: tuple[Field, ...], row: Row, factor: float) -> Row:
     return tuple(
-        cell * factor if isinstance(cell, float) and field.kind == "float" else cell
+        cell * factor if isinstance(cell, float) and field.kind == "float" and not field.values else cell
         for field, cell in zip(fields, row, strict=True)
     )
 

@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
+import stat
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from lading.bundle.archive import is_archive
-from lading.bundle.bundle import Bundle
+from lading.bundle.bundle import SUFFIX, Bundle
 from lading.bundle.declared import Declared, declare, default_name, read_declared, read_metadata
 from lading.bundle.environment import Difference, differences, installed, refuse_differences
 from lading.bundle.manifest import GOLDEN, REFERENCE, Manifest, check_names
 from lading.engine.describe import describe
 from lading.engine.golden import decode_golden
 from lading.engine.model import Model
-from lading.errors import BundleError, FormatError, UnsupportedModel, UsageError
+from lading.errors import BundleError, EnvironmentMismatch, FormatError, UnsupportedModel, UsageError
 from lading.flavors.flavor import Flavor, Needs, Predictor
-from lading.flavors.registry import flavor_named, flavor_of_file, require
+from lading.flavors.registry import flavor_named, flavor_of_file, refuse_mismatch, require
 from lading.schema.fields import Schema
 from lading.schema.reference import Reference
 from lading.settings import CONFIG_NAME, read_config
 
 MAX_FILE_BYTES = 16 << 30
 _HEAD_BYTES = 64
+
+_Said = TypeVar("_Said", bound=msgspec.Struct)
 
 
 def load(path: str | Path, *, ignore_versions: bool = False, declared: Declared | None = None) -> Model:
@@ -51,8 +56,10 @@ def load(path: str | Path, *, ignore_versions: bool = False, declared: Declared 
 
 def is_bundle(path: Path) -> bool:
     """Whether the path is a bundle, by its name or by its beginning."""
-    if path.suffix == ".lading":
+    if path.suffix == SUFFIX:
         return True
+    if not path.is_file():  # to open a named pipe would wait for who writes to it
+        return False
     try:
         with path.open("rb") as file:
             return is_archive(file.read(_HEAD_BYTES))
@@ -60,9 +67,20 @@ def is_bundle(path: Path) -> bool:
         return False
 
 
+def open_bundle(path: Path) -> Bundle:
+    """The bundle at a path.
+
+    Raises:
+        UsageError: there is no file.
+        BundleError: it is not a bundle, is damaged, or was changed.
+    """
+    _stat_file(path)
+    return Bundle.open(path)
+
+
 def load_bundle(path: Path, *, ignore_versions: bool = False) -> Model:
     """The model in a bundle, from the bytes whose digests the manifest lists."""
-    with Bundle.open(path) as bundle:
+    with open_bundle(path) as bundle:
         manifest = bundle.manifest
         flavor = flavor_named(manifest.flavor)
         require(flavor, path.name)
@@ -70,10 +88,11 @@ def load_bundle(path: Path, *, ignore_versions: bool = False) -> Model:
             refuse_differences(path.name, recorded_differences(manifest, flavor))
         golden = bundle.read_optional(GOLDEN)
         reference = bundle.read_optional(REFERENCE)
-        predictor = flavor.load(bundle.read(manifest.model))
+        data = bundle.read(manifest.model)
+        refuse_mismatch(flavor, manifest.model, data)
         return Model(
             manifest,
-            predictor,
+            flavor.load(data),
             golden=decode_golden(golden) if golden is not None else None,
             reference=_decode_reference(reference) if reference is not None else None,
             digest=bundle.digest(),
@@ -92,7 +111,7 @@ def load_file(path: Path, *, ignore_versions: bool = False, declared: Declared |
     flavor, needs = examine(path.name, data, ignore_versions=ignore_versions)
     said = declared_beside(path, declared)
     predictor = flavor.load(data)
-    schema = declare(schema_of(predictor), said)
+    schema = declare(schema_of(predictor, said.targets), said)
     manifest = manifest_of(path, flavor, predictor, needs, said, schema)
     return Model(manifest, predictor, digest=hashlib.sha256(data).hexdigest())
 
@@ -104,16 +123,27 @@ def read_model_file(path: Path) -> bytes:
         UsageError: there is no such file, or it cannot be read.
         FormatError: it is larger than `MAX_FILE_BYTES`.
     """
+    if _stat_file(path).st_size > MAX_FILE_BYTES:
+        raise FormatError(f"{path.name} is larger than {MAX_FILE_BYTES >> 30} GiB")
     try:
-        if path.is_dir():
-            raise UsageError(f"{path} is a folder", hint="name the model file in it")
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise FormatError(f"{path.name} is larger than {MAX_FILE_BYTES >> 30} GiB")
         return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+
+
+def _stat_file(path: Path) -> os.stat_result:
+    """What the system knows of a file; `UsageError` for what is none, or could not be read to its end."""
+    try:
+        found = path.stat()
     except FileNotFoundError:
         raise UsageError(f"there is no file {path}") from None
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
+    if stat.S_ISDIR(found.st_mode):
+        raise UsageError(f"{path} is a folder", hint="name the model file in it")
+    if not stat.S_ISREG(found.st_mode):
+        raise UsageError(f"{path} is not a regular file", hint="copy it into one")
+    return found
 
 
 def examine(name: str, data: bytes, *, ignore_versions: bool = False) -> tuple[Flavor, Needs]:
@@ -127,9 +157,12 @@ def examine(name: str, data: bytes, *, ignore_versions: bool = False) -> tuple[F
     flavor = flavor_of_file(name, data)
     require(flavor, name)
     needs = flavor.needs(data)
-    missing = [item for item in differences(dict(needs.distributions)) if item.wanted or item.installed is None]
     if not ignore_versions:
-        refuse_differences(name, missing)
+        refuse_differences(name, differences(dict(needs.distributions)))
+    if needs.modules:
+        listed = ", ".join(f"`{module}`" for module in needs.modules)
+        hint = "install what has it, or put it on the Python path: PYTHONPATH"
+        raise EnvironmentMismatch(f"{name} needs the module {listed}, which is not here", hint=hint)
     if needs.problems:
         raise UnsupportedModel(f"{name}: {needs.problems[0]}", hint=f"lading doctor {name}")
     return flavor, needs
@@ -142,12 +175,20 @@ def declared_beside(path: Path, declared: Declared | None) -> Declared:
     beside = read_declared(table)
     if declared is None:
         return beside
-    said = {name: value for name in declared.__struct_fields__ if (value := getattr(declared, name))}
-    return msgspec.structs.replace(beside, **said | {"inputs": beside.inputs | declared.inputs})
+    inputs = beside.inputs | {name: _over(beside.inputs.get(name), said) for name, said in declared.inputs.items()}
+    return msgspec.structs.replace(_over(beside, declared), inputs=inputs)
 
 
-def schema_of(predictor: Predictor) -> Schema:
-    """The schema that a model itself knows.
+def _over(below: _Said | None, said: _Said) -> _Said:
+    """What was said, with what stands below it wherever nothing was."""
+    if below is None:
+        return said
+    changes = {name: value for name in said.__struct_fields__ if (value := getattr(said, name)) not in (None, (), {})}
+    return msgspec.structs.replace(below, **changes)
+
+
+def schema_of(predictor: Predictor, targets: tuple[str, ...] = ()) -> Schema:
+    """The schema that a model itself knows; `targets` are the author's names for what it gives.
 
     Raises:
         UnsupportedModel: it does not know its inputs.
@@ -158,7 +199,7 @@ def schema_of(predictor: Predictor) -> Schema:
             f"{predictor.class_name} does not say how many columns it takes",
             hint="lading pack MODEL --data train.csv --target NAME",
         )
-    return describe(predictor, learned.fields)
+    return describe(predictor, learned.fields, targets=targets)
 
 
 def manifest_of(

@@ -69,10 +69,12 @@ class Model:
             InputError: the data do not fit the schema; `problems` lists why.
             PredictionFailed: the model failed, or gave an answer that may not leave.
         """
-        return np.array(self.answer(data).predictions)
+        return _array(self.answer(data).predictions)
 
-    def predict_proba(self, data: Any) -> Array:
+    def predict_proba(self, data: Any) -> Array | list[Array]:
         """The class probabilities for the same kinds of data: (rows, classes), in the order of the classes.
+
+        Of a model with several targets it is a list with one such array a target, as scikit-learn has it.
 
         Raises:
             UsageError: the model gives no probabilities.
@@ -80,7 +82,9 @@ class Model:
         if not self.schema.has_probabilities:
             raise UsageError(f"{self.manifest.class_name} gives no probabilities")
         rows = self.answer(data, proba=True).probabilities or ()
-        return np.array([list(row.values()) if isinstance(row, dict) else row for row in rows])
+        if isinstance(rows[0], dict):
+            return np.array([list(row.values()) for row in rows])
+        return [np.array(target) for target in zip(*rows, strict=True)]
 
     def answer(self, data: Any, *, proba: bool = False) -> Answer:
         """The whole answer for the same kinds of data: predictions, probabilities, warnings."""
@@ -90,7 +94,7 @@ class Model:
         """The answer for checked rows."""
         checked, unusual = self.run(rows, proba=proba)
         everything = slice(0, len(rows))
-        if (refusal := checked.refuse(everything)) is not None:
+        if (refusal := checked.refuse(everything, proba=proba)) is not None:
             raise refusal
         warnings = tuple(w for column in unusual if (w := column.within(everything)) is not None)
         return Answer(checked.predictions, checked.probabilities if proba else None, warnings)
@@ -112,3 +116,12 @@ class Model:
             kind = type(error).__name__
             raise PredictionFailed(f"the model failed on this input ({kind})", code="model.failed") from error
         return self._check.check(predictions, table.rows), self._watch.look(table)
+
+
+def _array(values: Sequence[Any]) -> Array:
+    """The values as an array; where numbers stand beside texts, as objects, so that they stay numbers."""
+    array = np.array(values)
+    if array.dtype.kind != "U":
+        return array
+    objects = np.array(values, dtype=object)
+    return array if all(isinstance(value, str) for value in objects.flat) else objects

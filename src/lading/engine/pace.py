@@ -9,6 +9,7 @@ from typing import Any
 from lading.schema.table import Row
 
 _REPEATS = 3
+_SLOW_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,15 @@ class Pace:
 
 
 def measure(run: Callable[[Sequence[Row]], Any], rows: Sequence[Row], *, clock: Callable[[], float]) -> Pace:
-    """The pace of a model on these rows: the best of a few runs of one row and of all."""
-    one, many = _best(run, rows[:1], clock), _best(run, rows, clock)
+    """The pace of a model on these rows: the best of a few runs of one row and of all.
+
+    A model that is slow for one row already is not asked for all of them, which could take minutes: at worst each row
+    takes as long.
+    """
+    one = _best(run, rows[:1], clock)
+    if one > _SLOW_S:
+        return Pace(0.0, one)
+    many = _best(run, rows, clock)
     row_s = max(0.0, many - one) / max(1, len(rows) - 1)
     return Pace(one - row_s if one > row_s else one, row_s)
 

@@ -3,38 +3,31 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from lading.bundle.bundle import SUFFIX, write_bundle
-from lading.bundle.declared import Declared, declare, default_name, read_metadata
+from lading.bundle.declared import Declared, default_name, read_metadata
 from lading.bundle.environment import installed
-from lading.bundle.manifest import GOLDEN, REFERENCE, Data, Manifest, check_names
-from lading.engine.describe import ask, describe
+from lading.bundle.manifest import GOLDEN, REFERENCE, Data, Manifest, check_names, safe_name
 from lading.engine.golden import make_golden, replay
-from lading.engine.loading import declared_beside, examine, read_model_file, schema_of
+from lading.engine.learning import learn
+from lading.engine.loading import declared_beside, examine, is_bundle, read_model_file
 from lading.engine.model import Model
 from lading.errors import PredictionFailed, UnsupportedModel, UsageError
 from lading.flavors.flavor import Flavor, Needs, Predictor
 from lading.flavors.registry import dump_with_any
-from lading.schema.fields import Field, Schema
-from lading.schema.learn import refine
-from lading.schema.reference import Reference, make_reference
+from lading.schema.fields import Schema
 from lading.schema.sample import Sample, as_sample, read_sample
-from lading.schema.synthetic import draw_rows
-from lading.schema.table import Table, column_array
 from lading.settings import packing_time
 
 Report = Callable[[str, str], None]
 """Told what happens: a word for the step, and what came of it."""
-
-_PROBE_ROWS = 100
 
 
 @dataclass(frozen=True)
@@ -86,12 +79,14 @@ def pack(
         UsageError: data, names or declarations do not fit the model.
     """
     report = report or (lambda step, words: None)
+    if path is not None:
+        _refuse_overwriting(Path(path), (model, X))
     source = _source(model, ignore_versions)
     said = declared_beside(source.path, declared) if source.path else declared or Declared()
     predictor = source.flavor.load(source.data)
     report("loading", f"{source.name}: {predictor.class_name}")
     sample = _sample(X)
-    schema, reference = _learn(predictor, sample, said, _targets(said, y))
+    schema, reference = learn(predictor, sample, said, y)
     report("schema", _words(schema, with_data=sample is not None))
     manifest = _manifest(source, predictor, said, schema, sample)
     loaded = Model(manifest, predictor)
@@ -111,6 +106,8 @@ def pack(
 def _source(model: Any, ignore_versions: bool) -> _Source:
     if isinstance(model, str | Path):
         path = Path(model)
+        if is_bundle(path):
+            raise UsageError(f"{path} is a bundle already", hint="pack the model file that it was made from")
         data = read_model_file(path)
         flavor, needs = examine(path.name, data, ignore_versions=ignore_versions)
         return _Source(path.name, data, flavor, needs, path)
@@ -119,64 +116,16 @@ def _source(model: Any, ignore_versions: bool) -> _Source:
     return _Source(name, data, flavor, needs, None)
 
 
+def _refuse_overwriting(target: Path, sources: Iterable[Any]) -> None:
+    for source in sources:
+        if isinstance(source, str | Path) and target.exists() and Path(source).exists() and target.samefile(source):
+            raise UsageError(f"{target} is what the bundle is made from", hint="write to another file: -o FILE")
+
+
 def _sample(X: Any) -> Sample | None:
     if X is None:
         return None
     return read_sample(Path(X)) if isinstance(X, str | Path) else as_sample(X)
-
-
-def _targets(declared: Declared, y: Any) -> tuple[str, ...]:
-    """The names of what is predicted, as declared or as the target itself is named."""
-    if declared.targets:
-        return declared.targets
-    columns = getattr(y, "columns", None)
-    if columns is not None:
-        return tuple(str(name) for name in columns)
-    name = getattr(y, "name", None)
-    return (str(name),) if name is not None else ()
-
-
-def _learn(
-    predictor: Predictor, sample: Sample | None, declared: Declared, targets: tuple[str, ...]
-) -> tuple[Schema, Reference | None]:
-    if sample is None:
-        return declare(schema_of(predictor), declared), None
-    held = tuple(name for name in targets if name in sample.columns or name in declared.targets)
-    refined = refine(predictor.learn(), sample, target=held)
-    fields = tuple(_kept_nullable(predictor, field, refined.fields) for field in refined.fields)
-    probe = _probe(fields, sample)
-    schema = describe(predictor, fields, probe=probe, unused=refined.unused, targets=targets)
-    return declare(schema, declared), make_reference(fields, sample)
-
-
-def _probe(fields: tuple[Field, ...], sample: Sample) -> Table:
-    """The first rows of the sample that have no missing value where none may be, as the model takes them."""
-    columns = [sample.columns[field.name] for field in fields]
-    usable = np.ones(sample.rows, dtype=bool)
-    for field, column in zip(fields, columns, strict=True):
-        usable &= ~column.is_missing | field.nullable
-    rows = np.flatnonzero(usable)[:_PROBE_ROWS]
-    if not len(rows):
-        raise UsageError("every row of the data has a missing value that the model does not take")
-    arrays = {}
-    for field, column in zip(fields, columns, strict=True):
-        cells = [None if column.is_missing[row] else column.values[row] for row in rows]
-        arrays[field.name] = column_array(field, cells)
-    return Table.from_columns(fields, arrays)
-
-
-def _kept_nullable(predictor: Predictor, field: Field, fields: tuple[Field, ...]) -> Field:
-    """The field, no longer nullable where the model fails on a row that misses it."""
-    if not field.nullable:
-        return field
-    whole = tuple(msgspec.structs.replace(other, nullable=other.name == field.name) for other in fields)
-    row = draw_rows(tuple(msgspec.structs.replace(other, nullable=False) for other in fields), None, 1)[0]
-    missing = tuple(None if other.name == field.name else cell for other, cell in zip(fields, row, strict=True))
-    try:
-        ask(predictor, Table.from_rows(whole, [missing]))
-    except UnsupportedModel:
-        return msgspec.structs.replace(field, nullable=False)
-    return field
 
 
 def _manifest(
@@ -188,7 +137,7 @@ def _manifest(
         name=declared.name or (default_name(source.path) if source.path else "model"),
         version=declared.version or "1.0.0",
         flavor=source.flavor.name,
-        model=f"model/{source.name}",
+        model=_member(source),
         class_name=predictor.class_name,
         model_schema=schema,
         metadata={**predictor.metadata, **beside, **declared.metadata},
@@ -202,16 +151,27 @@ def _manifest(
     return manifest
 
 
+def _member(source: _Source) -> str:
+    """The place of the model's file in the bundle: under its own name, made safe, with the ending that declares it."""
+    suffix = next((s for s in source.flavor.suffixes if source.name.lower().endswith(s)), "")
+    return f"model/{safe_name(source.name[: len(source.name) - len(suffix)])}{suffix}"
+
+
 def _answers(model: Model) -> Callable[[Sequence[Any]], tuple[Sequence[Any], Sequence[Any] | None]]:
     def answers(rows: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any] | None]:
         try:
             answer = model.answer_rows(rows, proba=model.schema.has_probabilities)
         except PredictionFailed as error:
-            cause = f": {error.__cause__}" if error.__cause__ else ""
-            raise UnsupportedModel(f"synthetic rows: {error.message}{cause}") from error
+            raise UnsupportedModel(f"{model.manifest.class_name} fails on synthetic rows: {_reason(error)}") from error
         return answer.predictions, answer.probabilities
 
     return answers
+
+
+def _reason(error: PredictionFailed) -> str:
+    """Why, in one line; the model's own words may be here, where nobody's rows are asked."""
+    words = f"{error.message}: {error.__cause__}" if error.__cause__ else error.message
+    return " ".join(words.split())[:300]
 
 
 def _words(schema: Schema, *, with_data: bool) -> str:

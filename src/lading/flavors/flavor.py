@@ -36,6 +36,7 @@ class Needs:
     Attributes:
         class_name: what it holds, as far as that can be told.
         distributions: pip names and the versions it was saved with; None where the file does not say.
+        modules: top-level modules that are not here, and that nobody knows to be of a distribution.
         problems: what will not work here, one sentence each, with what to do.
         metadata: the author's words in the file.
         names: everything that a pickle names, as `module.name`; empty for formats that name nothing.
@@ -43,6 +44,7 @@ class Needs:
 
     class_name: str
     distributions: Mapping[str, str | None] = field(default_factory=dict)
+    modules: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
     names: tuple[str, ...] = ()
@@ -57,6 +59,7 @@ class Predictor(Protocol):
         classes: the classes of each predicted target, in the order of the probabilities; empty where it has none.
         has_probabilities: whether `proba` may be asked for.
         metadata: the author's words that came with it.
+        knows_inputs: whether the inputs that it learns are its own; else they are a guess, which a sample corrects.
     """
 
     class_name: str
@@ -64,6 +67,7 @@ class Predictor(Protocol):
     classes: tuple[tuple[Value, ...], ...]
     has_probabilities: bool
     metadata: Mapping[str, Any]
+    knows_inputs: bool
 
     def learn(self) -> Learned:
         """What the model itself knows about its inputs."""

@@ -83,6 +83,7 @@ class LinearModel:
     """A linear model in NumPy."""
 
     has_probabilities: bool
+    knows_inputs = True
 
     def __init__(self, file: LinearFile) -> None:
         width = len(file.features)

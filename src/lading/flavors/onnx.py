@@ -54,7 +54,10 @@ class OnnxFlavor:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 4
         try:
-            session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+            # The fallback would print, and has nothing to fall back to.
+            session = onnxruntime.InferenceSession(
+                data, options, providers=["CPUExecutionProvider"], enable_fallback=False
+            )
         # onnxruntime's errors share no class but Exception.
         except Exception as error:
             kind = type(error).__name__
@@ -86,6 +89,8 @@ def _class_labels(data: bytes) -> tuple[Value, ...]:
 class OnnxModel:
     """A graph with one tensor of columns, or with one input a column."""
 
+    knows_inputs = True
+
     def __init__(self, session: Any, class_labels: tuple[Value, ...]) -> None:
         self._session = session
         self._inputs = session.get_inputs()
@@ -102,8 +107,9 @@ class OnnxModel:
 
     def learn(self) -> Learned:
         """The graph's inputs; one tensor of k columns is `x0 … xk`."""
-        notes = () if self._is_by_column else ("the graph names no columns: --data tells their names",)
-        return Learned(fields=self._fields, named=self._is_by_column, wants="array", notes=notes)
+        is_named = len(self._inputs) > 1  # a single one is called `X` or `input`, which is no column's name
+        notes = () if is_named else ("the graph names no columns: --data tells their names",)
+        return Learned(fields=self._fields, named=is_named, wants="array", notes=notes)
 
     def predict(self, table: Table, *, proba: bool = False) -> Predictions:
         """The graph's first output, and its probabilities."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -11,6 +12,10 @@ from lading.errors import EnvironmentMismatch, FormatError, UnsupportedModel
 from lading.flavors.flavor import Flavor
 
 GROUP = "lading.flavors"
+
+# Digits alone are no ending but part of a version: `churn-1.0`.
+_ENDING = re.compile(r"\.[0-9]*[a-z_][a-z0-9_-]*$")
+_SHOWN_SUFFIXES = 3
 
 
 @cache
@@ -46,18 +51,42 @@ def flavor_of_file(name: str, data: bytes) -> Flavor:
     """
     if not data:
         raise FormatError(f"{name} is empty", hint="save the model again")
-    declared = [flavor for flavor in flavors() if name.lower().endswith(flavor.suffixes)]
+    declared = _declared(name)
     found = [flavor for flavor in flavors() if flavor.recognizes(data)]
-    if declared and not any(flavor in declared for flavor in found):
-        what = f"looks like {found[0].name}" if found else "is of no format that Lading knows"
-        raise FormatError(f"{name} is not a {declared[0].name} file by its content: it {what}", hint=_saved_how())
-    if not found:
-        raise FormatError(f"{name} is of no format that Lading knows", hint=_saved_how())
-    return next((flavor for flavor in declared if flavor in found), found[0])
+    fitting = [flavor for flavor in found if not declared or flavor in declared]
+    if fitting:
+        return fitting[0]
+    what = f"looks like {found[0].name}" if found else "is of no format that Lading knows"
+    said = f"not what its name says, {declared[0].name}: its content" if declared else "no model file: its content"
+    raise FormatError(f"{name} is {said} {what}", hint=_saved_how())
+
+
+def refuse_mismatch(flavor: Flavor, name: str, data: bytes) -> None:
+    """Nothing where a file may be given to this flavor.
+
+    Raises:
+        FormatError: its name declares another flavor, or its content is of another format.
+    """
+    declared = _declared(name)
+    if (declared and flavor not in declared) or not flavor.recognizes(data):
+        raise FormatError(f"{name} is declared to be {flavor.name}, and is not", hint="pack the model again")
+
+
+def _declared(name: str) -> list[Flavor]:
+    """The flavors whose files are named like this one; none where the name has no ending.
+
+    Raises:
+        FormatError: the ending is that of files that no flavor reads.
+    """
+    declared = [flavor for flavor in flavors() if name.lower().endswith(flavor.suffixes)]
+    ending = _ENDING.search(name.lower())
+    if ending and not declared:
+        raise FormatError(f"{name} is no model file by its name: nothing here reads `{ending[0]}`", hint=_saved_how())
+    return declared
 
 
 def _saved_how() -> str:
-    suffixes = sorted({suffix for flavor in flavors() for suffix in flavor.suffixes})
+    suffixes = sorted({suffix for flavor in flavors() for suffix in flavor.suffixes[:_SHOWN_SUFFIXES]})
     return "a model file is one of " + ", ".join(suffixes)
 
 
@@ -83,8 +112,11 @@ def dump_with_any(model: object) -> tuple[Flavor, str, bytes]:
             dumped = flavor.dump(model)
             if dumped is not None:
                 return flavor, *dumped
-    kind = f"{type(model).__module__}.{type(model).__qualname__}"
-    raise UnsupportedModel(f"no installed flavor serves a {kind}", hint="lading doctor shows what is installed")
+    kind = type(model).__qualname__
+    raise UnsupportedModel(
+        f"a `{kind}` is not a model that an installed flavor serves",
+        hint="give a fitted model, or the path of a model file; lading doctor shows what is installed",
+    )
 
 
 __all__ = [
@@ -92,5 +124,6 @@ __all__ = [
     "flavor_named",
     "flavor_of_file",
     "flavors",
+    "refuse_mismatch",
     "require",
 ]

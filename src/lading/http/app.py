@@ -25,7 +25,7 @@ def make_app(service: Service, counters: Counters, exposition: Callable[[], byte
     """
 
     async def home(request: Request) -> Response:
-        return page(service)
+        return page(service, str(request.url).partition("?")[0])
 
     told = {"/": home, **plain_routes(service, exposition)}
     routes = [Route(path, _named(path, endpoint), methods=["GET"]) for path, endpoint in told.items()]

@@ -8,12 +8,19 @@ import contextlib
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope
 
-from lading.errors import TooLarge
 from lading.http.problems import HttpError
 
 _FIRST_S = 10.0
 _BYTES_A_SECOND = 256 << 10
 _LINGER_S = 2.0
+
+
+class BodyTooLarge(HttpError):
+    """A body of more bytes than one may have; the caller may still be sending it."""
+
+    def __init__(self, max_bytes: int) -> None:
+        detail = f"the body has more than {max_bytes} bytes"
+        super().__init__(413, "Too large", detail, "input.too_large", Connection="close")
 
 
 async def read_body(scope: Scope, receive: Receive, *, max_bytes: int, max_s: float) -> bytes:
@@ -22,13 +29,13 @@ async def read_body(scope: Scope, receive: Receive, *, max_bytes: int, max_s: fl
     It may take 10 s and one more for each 256 KiB, `max_s` at most.
 
     Raises:
-        TooLarge: it has, or says that it has, more than `max_bytes`; not a byte is kept then.
+        BodyTooLarge: it has, or says that it has, more than `max_bytes`; not a byte is kept then.
         HttpError: 408 when it takes too long.
         ClientDisconnect: the caller left.
     """
     declared = _declared_bytes(scope)
     if declared is not None and declared > max_bytes:
-        raise _too_large(max_bytes)
+        raise BodyTooLarge(max_bytes)
     expected = max_bytes if declared is None else declared
     try:
         async with asyncio.timeout(min(max_s, _FIRST_S + expected / _BYTES_A_SECOND)):
@@ -57,7 +64,7 @@ async def _collect(receive: Receive, max_bytes: int) -> bytes:
         part = message.get("body", b"")
         size += len(part)
         if size > max_bytes:
-            raise _too_large(max_bytes)
+            raise BodyTooLarge(max_bytes)
         parts.append(part)
         if not message.get("more_body"):
             return parts[0] if len(parts) == 1 else b"".join(parts)
@@ -68,7 +75,3 @@ def _declared_bytes(scope: Scope) -> int | None:
         if name == b"content-length":
             return int(value) if value.isdigit() else None
     return None
-
-
-def _too_large(max_bytes: int) -> TooLarge:
-    return TooLarge(f"the body has more than {max_bytes} bytes")

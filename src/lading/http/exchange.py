@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 import traceback
@@ -11,9 +12,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lading.errors import LadingError, PredictionFailed, Refused, TooLarge
+from lading.errors import LadingError, NotReady, PredictionFailed, Refused
 from lading.http.access import AccessLog, Entry
-from lading.http.body import linger
+from lading.http.body import BodyTooLarge, linger
 from lading.http.ids import Ids, ids_of
 from lading.http.problems import HttpError, problem
 from lading.service import Counters
@@ -22,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 _CLOSED_BY_CALLER = 499
 """nginx's status for a caller that left before its answer; only logged, never sent."""
+_UNFORESEEN = "internal"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 
 
@@ -67,6 +69,11 @@ class ExchangeMiddleware:
             await self._app(scope, receive, sender)
         except ClientDisconnect:
             raise
+        except asyncio.CancelledError:
+            # The server stops and waits no longer.
+            if not sender.has_begun:
+                await _send_problem(NotReady("the service has stopped"), exchange, scope, receive, sender)
+            raise
         except Exception as error:
             if sender.has_begun:
                 raise
@@ -78,19 +85,20 @@ class ExchangeMiddleware:
     def _note(self, exchange: Exchange, told: LadingError, error: Exception) -> None:
         if isinstance(told, Refused):
             self._counters.add("refusals", told.code)
-        cause = told.__cause__ if isinstance(told, PredictionFailed) else None if told is error else error
+        cause = told.__cause__ if isinstance(told, PredictionFailed) else error if told.code == _UNFORESEEN else None
         if cause is not None:
             logger.error("request %s failed: %s", exchange.ids.request, frames_of(cause))
 
     def _close(self, exchange: Exchange, method: str) -> None:
         method = method if method in _METHODS else "OTHER"
-        self._counters.add("requests", f"{exchange.route} {exchange.status}")
+        status = exchange.status or _CLOSED_BY_CALLER  # it was cancelled before there was an answer
+        self._counters.add("requests", f"{exchange.route} {status}")
         self._log.add(
             Entry(
                 time=time.time(),
                 method=method,
                 route=exchange.route,
-                status=exchange.status,
+                status=status,
                 rows=exchange.rows,
                 duration_ms=round((time.perf_counter() - exchange.start) * 1000, 3),
                 request_id=exchange.ids.request,
@@ -128,16 +136,16 @@ def _told(error: Exception) -> LadingError:
     if isinstance(error, HTTPException) and error.status_code == 404:
         return HttpError(404, "Not found", "there is no such route", "route.unknown")
     if isinstance(error, HTTPException) and error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "")
+        allowed = ", ".join(sorted((error.headers or {}).get("Allow", "").split(", ")))
         return HttpError(405, "Method not allowed", f"this route takes {allowed}", "route.method", Allow=allowed)
-    return LadingError("an internal error; the log has it under this id", code="internal")
+    return LadingError("an internal error; the log has it under this id", code=_UNFORESEEN)
 
 
 async def _send_problem(
     error: LadingError, exchange: Exchange, scope: Scope, receive: Receive, sender: _Sender
 ) -> None:
     response = problem(error, exchange.ids.request)
-    if not isinstance(error, TooLarge):
+    if not isinstance(error, BodyTooLarge):
         await response(scope, receive, sender)
         return
     # The refusal is complete before the rest of the body is read and thrown away, and only then does the answer end.
@@ -149,9 +157,10 @@ async def _send_problem(
 
 def frames_of(error: BaseException) -> str:
     """The traceback without the messages of its exceptions, which may repeat values: kinds, files, lines."""
-    parts = []
     seen: BaseException | None = error
-    while seen is not None:
+    parts, told = [], set()
+    while seen is not None and id(seen) not in told:
+        told.add(id(seen))
         frames = "".join(traceback.format_tb(seen.__traceback__))
         parts.append(f"{type(seen).__name__}\n{frames}".rstrip())
         seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)

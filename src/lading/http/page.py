@@ -27,8 +27,8 @@ td, th {{ text-align: left; padding: .3rem 1rem .3rem 0; border-bottom: 1px soli
 """
 
 
-def page(service: Service) -> HTMLResponse:
-    """The page of a model, or of one that is not there yet."""
+def page(service: Service, url: str) -> HTMLResponse:
+    """The page of a model, or of one that is not there yet; `url` is the page's own."""
     try:
         manifest = service.manifest
     except NotReady as error:
@@ -40,7 +40,7 @@ def page(service: Service) -> HTMLResponse:
     links = " · ".join(
         f'<a href="{link}">{link}</a>' for link in ("metadata", "schema", "openapi.json", "metrics", "ready", "health")
     )
-    command = escape(curl("/predict", manifest.model_schema))
+    command = escape(curl(f"{url.removesuffix('/')}/predict", manifest.model_schema))
     body = f"<h2>Try it</h2><pre>{command}</pre><h2>Inputs</h2><table>{rows}</table><p>{links}</p>"
     what = f"{manifest.class_name} · version {manifest.version} · {manifest.model_schema.task}"
     return HTMLResponse(_PAGE.format(name=escape(manifest.name), what=escape(what), body=body))

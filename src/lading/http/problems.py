@@ -65,4 +65,4 @@ def _headers(error: LadingError) -> dict[str, str]:
         return error.headers
     if isinstance(error, Refused):
         return {"Retry-After": str(math.ceil(error.retry_after_s))}
-    return {"Connection": "close"} if isinstance(error, errors.TooLarge) else {}
+    return {}

@@ -14,6 +14,7 @@ from lading.engine.answers import body_of
 from lading.errors import BrokenInput, NotReady, UsageError
 from lading.http.body import read_body
 from lading.http.exchange import Exchange
+from lading.http.leaving import unless_left
 from lading.http.problems import HttpError
 from lading.schema.decode import Decoded
 from lading.schema.openapi import openapi
@@ -43,7 +44,8 @@ class Predict:
         else:
             proba, decoded = self._read_query(scope)
         exchange.rows = len(decoded.rows)
-        answer = await self._service.predict_async(decoded.rows, proba=proba, context=exchange.ids)
+        predicting = self._service.predict_async(decoded.rows, proba=proba, context=exchange.ids)
+        answer = await unless_left(receive, predicting)
         body = body_of(answer, is_single=decoded.is_single, request_id=exchange.ids.request)
         await Response(msgspec.json.encode(body), media_type=JSON)(scope, receive, send)
 
@@ -59,9 +61,10 @@ class Predict:
         """Parameters that are columns make the row; what is left controls."""
         decoder = self._service.decoder
         names = set(self._service.model.schema.names)
-        pairs = _query(scope)
-        controls = [(name, value) for name, value in pairs if name in _CONTROLS and name not in names]
-        row = [pair for pair in pairs if pair not in controls]
+        controls: list[tuple[str, str]] = []
+        row: list[tuple[str, str]] = []
+        for name, value in _query(scope):
+            (controls if name in _CONTROLS and name not in names else row).append((name, value))
         return _proba(controls), decoder.query(row)
 
 
@@ -78,8 +81,9 @@ def _content_type(scope: Scope) -> str:
     kind = kind.strip()
     if kind not in (JSON, "text/csv") and not (kind.startswith("application/") and kind.endswith("+json")):
         raise _unsupported("say what the body is: -H 'content-type: application/json', or text/csv")
-    charset = parameters.partition("charset=")[2].strip().strip('"')
-    if charset not in ("", "utf-8", "utf8"):
+    parts = (part.partition("=") for part in parameters.split(";"))
+    charsets = {value.strip().strip('"') for name, _, value in parts if name.strip() == "charset"}
+    if not charsets <= {"utf-8", "utf8"}:
         raise _unsupported("the body is to be UTF-8")
     return "text/csv" if kind == "text/csv" else JSON
 
@@ -118,7 +122,7 @@ def plain_routes(service: Service, exposition: Callable[[], bytes]) -> dict[str,
 
     async def ready(request: Request) -> Response:
         if not service.is_ready:
-            raise NotReady(f"the service is {service.state.value}")
+            raise NotReady(service.state.value)
         return _json({"status": "ready"})
 
     async def metadata(request: Request) -> Response:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
+import numpy as np
+
+from lading.schema.csv_text import MISSING_TEXTS
 from lading.schema.fields import Field, Value
 from lading.schema.problems import type_name
 
@@ -22,7 +27,6 @@ _DATE = re.compile(
 )
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:[.]\d*)?|[.]\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
-_MISSING_WORDS = frozenset({"NA", "N/A", "NaN", "nan", "null", "NULL", "None", "<NA>"})
 _MAX_NUMBER_CHARS = 64
 
 
@@ -38,8 +42,11 @@ class Complaint(Exception):
 
 def expectation(field: Field) -> str:
     """What the field asks for, in a few words: `number, seen 0 to 214`."""
-    if field.values:
-        return "one of " + list_values(field.values)
+    text = "one of " + list_values(field.values) if field.values else _kind_expectation(field)
+    return text + (" or null" if field.nullable else "")
+
+
+def _kind_expectation(field: Field) -> str:
     words = {
         "bool": "boolean",
         "int": "integer",
@@ -52,7 +59,25 @@ def expectation(field: Field) -> str:
         text += f", {field.interval}"
     elif field.seen is not None:
         text += f", seen {field.seen}"
-    return text + (" or null" if field.nullable else "")
+    return text
+
+
+def number_bounds(field: Field) -> tuple[int, int] | tuple[float, float]:
+    """The least and the greatest number that the field's dtype, and 64 bits, can hold: whole ones of integers."""
+    dtype = numpy_dtype(field.dtype)
+    if field.value_kind == "int":
+        whole = np.iinfo(dtype if dtype.kind in "iu" else np.int64)
+        return max(int(whole.min), INT64_MIN), min(int(whole.max), INT64_MAX)
+    greatest = float(np.finfo(dtype if dtype.kind == "f" and dtype.itemsize < 8 else np.float64).max)
+    return -greatest, greatest
+
+
+def numpy_dtype(name: str) -> np.dtype[Any]:
+    """The NumPy dtype of a name, also of pandas' own (`Int64` as `int64`); `object` where there is none."""
+    try:
+        return np.dtype(name.lower())
+    except TypeError:
+        return np.dtype(object)
 
 
 def list_values(values: tuple[Value, ...]) -> str:
@@ -67,36 +92,49 @@ def cell_checker(field: Field) -> Callable[[object], Cell]:
     check_kind = _KIND_CHECKS[field.value_kind](field)
     values = frozenset(field.values)
     interval = field.interval
+    wanted = expectation(field)
+    listed = list_values(field.values)
 
     def check(value: object) -> Cell:
         if value is None:
             if field.nullable:
                 return None
-            raise Complaint("schema.null", f"expected {expectation(field)}, got null", got="null")
+            raise Complaint("schema.null", f"expected {wanted}, got null", got="null")
         cell = check_kind(value)
-        if values and cell not in values:
-            raise Complaint("schema.not_allowed", f"not one of {list_values(field.values)}", got=type_name(value))
+        # A date may have become a moment: allowed is what was sent.
+        if values and (value if isinstance(cell, datetime) else cell) not in values:
+            raise Complaint("schema.not_allowed", f"not one of {listed}", got=type_name(value))
         if interval is not None and isinstance(cell, int | float) and cell not in interval:
-            raise Complaint("schema.out_of_domain", f"expected {expectation(field)}", got=type_name(value))
+            raise Complaint("schema.out_of_domain", f"expected {wanted}", got=type_name(value))
         return cell
 
     return check
 
 
+def accepts(check: Callable[[object], Cell], value: object) -> bool:
+    """Whether a field's checker takes this cell."""
+    try:
+        check(value)
+    except Complaint:
+        return False
+    return True
+
+
 def read_cell(field: Field, text: str) -> object:
     """The cell that a text stands for, in CSV and query strings; the text itself where it stands for none.
 
-    An empty text is missing; the usual words for missing (`NA`, `NaN`, `null`, …) are too, except among strings,
-    where they may be values.
+    An empty text is missing. So are the words that `pandas.read_csv` takes for missing (`NA`, `NaN`, `null`, …), except
+    where they may be values: among strings, unless these are categories and the word is none of them.
     """
     if text == "":
         return None
+    stripped = text.strip()
     kind = field.value_kind
+    is_open_text = kind == "text" and not field.categories
+    if field.nullable and stripped in MISSING_TEXTS and not is_open_text and stripped not in field.categories:
+        return None
     if kind == "text":
         return text
-    stripped = text.strip()
-    if field.nullable and stripped in _MISSING_WORDS:
-        return None
     if kind == "bool":
         return {"true": True, "false": False, "1": True, "0": False}.get(stripped.lower(), text)
     if kind == "date":
@@ -133,60 +171,80 @@ def parse_date(text: str) -> datetime:
         raise complaint from None
 
 
-def _type_complaint(field: Field, value: object) -> Complaint:
+def _type_complaint(wanted: str, value: object) -> Complaint:
     got = type_name(value)
-    return Complaint("schema.wrong_type", f"expected {expectation(field)}, got {got}", got=got)
+    return Complaint("schema.wrong_type", f"expected {wanted}, got {got}", got=got)
 
 
 def _bool_check(field: Field) -> Callable[[object], Cell]:
+    wanted = expectation(field)
+
     def check(value: object) -> Cell:
         if isinstance(value, bool):
             return value
-        raise _type_complaint(field, value)
+        raise _type_complaint(wanted, value)
 
     return check
 
 
 def _int_check(field: Field) -> Callable[[object], Cell]:
+    wanted = expectation(field)
+    low, high = number_bounds(field)
+    size = "of 64 bits" if (low, high) == (INT64_MIN, INT64_MAX) else f"from {low} to {high}"
+
     def check(value: object) -> Cell:
         if not isinstance(value, int) or isinstance(value, bool):
-            raise _type_complaint(field, value)
-        if not INT64_MIN <= value <= INT64_MAX:
-            raise Complaint("schema.too_large", "expected an integer of 64 bits", got="an integer")
+            raise _type_complaint(wanted, value)
+        if not low <= value <= high:
+            raise Complaint("schema.too_large", f"expected an integer {size}", got="an integer")
         return value
 
     return check
 
 
 def _float_check(field: Field) -> Callable[[object], Cell]:
+    wanted = expectation(field)
+    low, high = number_bounds(field)
+    bits = 64 if high == sys.float_info.max else 8 * numpy_dtype(field.dtype).itemsize
+
     def check(value: object) -> Cell:
         if not isinstance(value, int | float) or isinstance(value, bool):
-            raise _type_complaint(field, value)
-        number = float(value)
-        if not math.isfinite(number):
-            raise Complaint("schema.not_finite", "expected a finite number of 64 bits", got="a number")
+            raise _type_complaint(wanted, value)
+        number = _as_float(value)
+        if not low <= number <= high:
+            raise Complaint("schema.not_finite", f"expected a finite number of {bits} bits", got="a number")
         return number
 
     return check
 
 
+def _as_float(number: float) -> float:
+    try:
+        return float(number)
+    except OverflowError:  # a whole number beyond any float
+        return math.inf
+
+
 def _text_check(field: Field) -> Callable[[object], Cell]:
+    wanted = expectation(field)
+
     def check(value: object) -> Cell:
         if isinstance(value, str):
             return value
-        raise _type_complaint(field, value)
+        raise _type_complaint(wanted, value)
 
     return check
 
 
 def _date_check(field: Field) -> Callable[[object], Cell]:
+    wanted = expectation(field)
     wants_moment = field.dtype.startswith("datetime64")
     # Nanoseconds in 64 bits reach from 1677 to 2262 (numpy.datetime64).
     first, last = (1678, 2261) if field.dtype.startswith("datetime64[ns") else (1, 9999)
 
     def check(value: object) -> Cell:
         if not isinstance(value, str):
-            raise _type_complaint(field, value)
+            raise _type_complaint(wanted, value)
         moment = parse_date(value)
         if not first <= moment.year <= last:
             raise Complaint("schema.not_a_date", f"expected a date from {first} to {last}", got="a string")

@@ -8,6 +8,7 @@ read strictly (`strict`) and checked cell by cell (`rows`), which also lists eve
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -15,7 +16,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from lading.errors import BrokenInput, InputError, TooLarge
-from lading.schema.cells import INT64_MAX, INT64_MIN, Complaint, cell_checker
+from lading.schema.cells import Complaint, cell_checker, number_bounds
 from lading.schema.csv_text import read_csv
 from lading.schema.fields import Field, Schema
 from lading.schema.problems import Problem, type_name
@@ -26,6 +27,8 @@ from lading.schema.table import Row
 _LONG_NUMBER = re.compile(rb"[0-9.eE+-]{%d}" % (MAX_NUMBER_CHARS + 1))
 _SPLIT_KEYS = {"columns", "data", "index"}  # as pandas' `to_dict("split")` has it
 _WRAPPER = re.compile(rb'\s*\{\s*"(instances|X|columns|data)"\s*:')
+_QUICK_NAME = re.compile(r'[^:"\\\x00-\x1f]*')
+"""Names that the quick way can tell apart: no colon, and nothing that JSON escapes."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -50,7 +53,7 @@ class Decoder:
         self._limits = limits or Limits()
         self._fields = schema.inputs
         self._checker = RowChecker(schema)
-        self._quick = _Quick(schema)
+        self._quick = _Quick(schema) if all(map(_QUICK_NAME.fullmatch, schema.names)) else None
 
     def json(self, body: bytes) -> Decoded:
         """The rows of a JSON body: an object, a list of objects, `instances`, `X`, or `columns` with `data`.
@@ -60,7 +63,7 @@ class Decoder:
             InputError: it is, but does not fit the schema; lists every problem.
             TooLarge: it has more rows or cells than one request may have.
         """
-        decoded = self._quick.decode(body) or self._strict(parse_json(body))
+        decoded = (self._quick and self._quick.decode(body)) or self._strict(parse_json(body))
         self._bound(len(decoded.rows))
         return decoded
 
@@ -106,13 +109,13 @@ class Decoder:
 
     def _lines(self, lines: list[Any], key: str) -> list[Row]:
         self._bound(len(lines))
-        if lines and isinstance(lines[0], list):
+        if isinstance(_first_container(lines), list):
             return self._checker.arrays(lines, key)
         return self._checker.objects(lines, key)
 
     def _matrix(self, lines: list[Any]) -> Decoded:
-        if lines and not any(isinstance(line, list | dict) for line in lines):
-            lines = [lines]
+        if lines and _first_container(lines) is None:
+            return Decoded([self._checker.array(lines, "X")], is_single=False)
         return Decoded(self._lines(lines, "X"), is_single=False)
 
     def _bound(self, rows: int) -> None:
@@ -125,6 +128,10 @@ class Decoder:
             raise TooLarge(f"more than {limits.max_cells} cells in one request")
 
 
+def _first_container(lines: list[Any]) -> list[Any] | dict[str, Any] | None:
+    return next((line for line in lines if isinstance(line, list | dict)), None)
+
+
 def _wrong_shape(detail: str) -> Problem:
     return Problem("", "schema.wrong_shape", detail)
 
@@ -135,7 +142,7 @@ class _Quick:
     def __init__(self, schema: Schema) -> None:
         fields = schema.inputs
         self._width = len(fields)
-        self._enabled = not any(":" in field.name for field in fields)
+        self._names = {field.name for field in fields}
         self._finish = [(position, cell_checker(field)) for position, field in enumerate(fields) if _needs_check(field)]
         row: Any = _row_type(fields)
         cells: Any = tuple.__class_getitem__(tuple(_cell_type(field) for field in fields))
@@ -149,7 +156,7 @@ class _Quick:
     def decode(self, body: bytes) -> Decoded | None:
         try:
             rows, colons, is_single = self._typed(body)
-            if not self._enabled or body.count(b":") != colons or _LONG_NUMBER.search(body):
+            if body.count(b":") != colons or _LONG_NUMBER.search(body):
                 return None
             return Decoded(self._finished(rows), is_single)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, Complaint, LookupError):
@@ -159,7 +166,7 @@ class _Quick:
         """The rows, how many colons their keys need, and whether it was one object."""
         astuple = msgspec.structs.astuple
         wrapper = _WRAPPER.match(body)
-        if wrapper is None:
+        if wrapper is None or wrapper[1].decode() in self._names:
             if body[:1] == b"[":
                 objects = self._objects.decode(body)
                 return [astuple(row) for row in objects], self._width * len(objects), False
@@ -195,17 +202,32 @@ def _row_type(fields: Sequence[Field]) -> type[msgspec.Struct]:
 def _cell_type(field: Field) -> Any:
     """The type that decodes a cell: as much of the field's rules as typed decoding knows."""
     base: Any
-    if field.values and field.value_kind in ("int", "text"):
+    if _has_literals(field):
         base = Literal[field.values]
-    elif field.value_kind == "int":
-        base = Annotated[int, msgspec.Meta(ge=INT64_MIN, le=INT64_MAX)]
+    elif field.value_kind in ("int", "float"):
+        base = _number_type(field)
     else:
-        base = {"bool": bool, "float": float, "text": str, "date": str}[field.value_kind]
+        base = bool if field.value_kind == "bool" else str
     return base | None if field.nullable else base
+
+
+def _number_type(field: Field) -> Any:
+    low, high = number_bounds(field)
+    if field.value_kind == "int":
+        return Annotated[int, msgspec.Meta(ge=low, le=high)]
+    return float if high == sys.float_info.max else Annotated[float, msgspec.Meta(ge=low, le=high)]
+
+
+def _has_literals(field: Field) -> bool:
+    """Whether the only values allowed are ones that a typed decoder can name: texts, or whole numbers."""
+    if field.value_kind == "int":
+        low, high = number_bounds(field)
+        return bool(field.values) and all(type(value) is int and low <= value <= high for value in field.values)
+    return field.value_kind == "text" and bool(field.values) and all(type(value) is str for value in field.values)
 
 
 def _needs_check(field: Field) -> bool:
     """Whether the field has a rule that its decoding type does not know."""
     if field.value_kind == "date" or field.interval is not None:
         return True
-    return bool(field.values) and field.value_kind in ("bool", "float")
+    return bool(field.values) and not _has_literals(field)

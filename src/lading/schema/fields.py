@@ -35,8 +35,10 @@ class Interval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __str__(self) -> str:
         if self.minimum is None:
-            return "any number" if self.maximum is None else f"at most {self.maximum:g}"
-        return f"at least {self.minimum:g}" if self.maximum is None else f"{self.minimum:g} to {self.maximum:g}"
+            return "any number" if self.maximum is None else f"at most {self.maximum:.12g}"
+        if self.maximum is None:
+            return f"at least {self.minimum:.12g}"
+        return f"{self.minimum:.12g} to {self.maximum:.12g}"
 
 
 class Field(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):

@@ -8,7 +8,8 @@ from lading.schema.fields import Field, Output, Schema
 from lading.schema.synthetic import example_row, example_value
 
 _TYPES = {"bool": "boolean", "int": "integer", "float": "number", "text": "string", "date": "string"}
-_PROBABILITY = {"type": "number", "minimum": 0, "maximum": 1}
+# Without bounds: the last digit of a model's arithmetic may be beyond them.
+_PROBABILITY = {"type": "number"}
 
 
 def row_schema(schema: Schema) -> dict[str, Any]:
@@ -74,14 +75,17 @@ def probabilities_schema(schema: Schema) -> dict[str, Any] | None:
     """The probabilities for one row, or None where the model gives none."""
     for output in schema.outputs:
         if output.name == "probabilities":
-            names = output.columns
-            one = {
-                "type": "object",
-                "properties": dict.fromkeys(names, _PROBABILITY),
-                "required": list(names),
-            }
-            return one if names else {"type": "array", "items": {"type": "object"}}
+            return _by_class(output.columns) if output.columns else _by_target(output.shape[-1])
     return None
+
+
+def _by_class(names: tuple[str, ...]) -> dict[str, Any]:
+    return {"type": "object", "properties": dict.fromkeys(names, _PROBABILITY), "required": list(names)}
+
+
+def _by_target(targets: int) -> dict[str, Any]:
+    one = {"type": "array", "items": _PROBABILITY}
+    return {"type": "array", "items": one, "minItems": targets, "maxItems": targets}
 
 
 def _present(**bounds: float | None) -> dict[str, float]:

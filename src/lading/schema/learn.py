@@ -6,6 +6,7 @@ supplies the rest.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,13 +16,16 @@ import msgspec
 import numpy as np
 
 from lading.errors import UnsupportedModel, UsageError
-from lading.schema.cells import is_date
+from lading.schema.cells import is_date, numpy_dtype
+from lading.schema.clues import SOME_WORDS
 from lading.schema.estimator import Learned
 from lading.schema.fields import Field, Interval, Kind, Value
 from lading.schema.sample import Column, Sample, did_you_mean
 
 MAX_CATEGORIES = 50
 """A column of strings with more different values than this, and than 5 % of its rows, is text."""
+MAX_RARE_CATEGORIES = 10
+"""So is one with more than this of which most stand in one row only: they may be names of people."""
 
 
 @dataclass(frozen=True)
@@ -51,20 +55,20 @@ def refine(learned: Learned, sample: Sample, *, target: Sequence[str] = ()) -> R
 
 
 def _refine_texts(learned: Learned, sample: Sample, target: Sequence[str]) -> Refined:
-    texts = [name for name, column in sample.columns.items() if column.dtype == "str"]
+    texts = [name for name, column in sample.columns.items() if column.dtype.startswith("str")]
     if len(texts) != 1:
         raise UsageError(
             f"the model reads one column of text, the data has {len(texts)}",
             hint="leave one column of text beside the target",
         )
-    name = texts[0] if sample.is_named else learned.fields[0].name
-    field = _refine_field(msgspec.structs.replace(learned.fields[0], name=name), sample.columns[texts[0]])
-    return Refined((field,), tuple(n for n in (*sample.columns, *target) if n != texts[0]))
+    name = texts[0]
+    field = _refine_field(msgspec.structs.replace(learned.fields[0], name=name), sample.columns[name])
+    return Refined((field,), tuple(other for other in (*sample.columns, *target) if other != name))
 
 
 def _column(sample: Sample, name: str) -> Column:
     if name not in sample.columns:
-        hint = did_you_mean(name, sample.columns)
+        hint = did_you_mean(name, sample.columns) if sample.is_named else "give a frame with the names of the columns"
         raise UsageError(f"the data lacks the column `{name}` that the model was fitted on", hint=hint)
     return sample.columns[name]
 
@@ -83,16 +87,17 @@ def _refine_by_position(fields: Sequence[Field], sample: Sample) -> list[Field]:
 
 
 def _refine_field(field: Field, column: Column) -> Field:
-    changes: dict[str, Any] = {"dtype": column.dtype}
+    present = column.values[~column.is_missing]
+    kind = field.kind if field.kind in ("category", "text") else _kind(field.name, column, present)
+    changes: dict[str, Any] = {"kind": kind, "seen": _seen(kind, present)}
+    if field.kind in ("category", "text"):
+        _refuse_other_values(field, present)
+    elif kind == "category":
+        changes |= {"categories": _categories(field.name, column, present), "closed": False}
+    if field.dtype != "category":  # which a file of text cannot say of its columns
+        changes["dtype"] = column.dtype
     if not (field.kind == "category" and field.nullable):
         changes |= {"nullable": bool(column.is_missing.any()), "null": column.null}
-    present = column.values[~column.is_missing]
-    if field.kind not in ("category", "text"):
-        changes["kind"] = _kind(field.name, column, present)
-    if changes.get("kind") == "category":
-        changes["categories"] = column.categories or tuple(sorted(set(present.tolist()), key=str))
-        changes["closed"] = False
-    changes["seen"] = _seen(changes.get("kind", field.kind), present)
     refined = msgspec.structs.replace(field, **changes)
     return msgspec.structs.replace(refined, example=_example(refined, present))
 
@@ -101,44 +106,84 @@ def _kind(name: str, column: Column, present: np.ndarray[Any, Any]) -> Kind:
     by_letter: dict[str, Kind] = {"b": "bool", "i": "int", "u": "int", "f": "float", "M": "date"}
     if column.dtype == "category":
         return "category"
-    letter = column.values.dtype.kind
-    if letter in by_letter:
-        return by_letter[letter]
+    for letter in (numpy_dtype(column.dtype).kind, column.values.dtype.kind):
+        if letter in by_letter:
+            return by_letter[letter]
     kinds = {type(value) for value in present.tolist()}
     if kinds <= {bool}:
         return "bool" if kinds else "float"
     if kinds <= {int, float}:
         return "int" if kinds == {int} else "float"
     if kinds != {str}:
-        names = ", ".join(sorted(kind.__name__ for kind in kinds))
-        raise UnsupportedModel(f"the column `{name}` mixes kinds of values: {names}", hint="give it one kind")
+        raise _unservable(name, kinds)
     return _string_kind(present)
+
+
+def _unservable(name: str, kinds: set[type]) -> UnsupportedModel:
+    names = ", ".join(sorted(kind.__name__ for kind in kinds))
+    if len(kinds) == 1:
+        hint = "make it text or numbers"
+        return UnsupportedModel(f"the column `{name}` holds {names}, which no request can", hint=hint)
+    return UnsupportedModel(f"the column `{name}` mixes kinds of values: {names}", hint="give it one kind")
+
+
+def _refuse_other_values(field: Field, present: np.ndarray[Any, Any]) -> None:
+    """The model knows what its categories and texts are; data in which they are read as something else are no help."""
+    is_text = {type(value) for value in present.tolist()} == {str}
+    if len(present) and is_text != (field.value_kind == "text"):
+        held, wanted = ("text", "numbers") if is_text else ("numbers", "text")
+        raise UsageError(
+            f"the column `{field.name}` is {held} in the data, the model was fitted on {wanted}",
+            hint="give the data with the datatypes of training: as Parquet, or from Python as a frame",
+        )
+
+
+def _categories(name: str, column: Column, present: np.ndarray[Any, Any]) -> tuple[Value, ...]:
+    found = column.categories or tuple(sorted(set(present.tolist()), key=str))
+    kinds = {type(value) for value in found}
+    if not any(kinds <= allowed for allowed in ({str}, {bool}, {int, float})):
+        raise _unservable(name, kinds)
+    if any(isinstance(value, float) and not math.isfinite(value) for value in found):
+        raise UnsupportedModel(f"the column `{name}` has an infinite category", hint="make it text")
+    return found
 
 
 def _string_kind(present: np.ndarray[Any, Any]) -> Kind:
     distinct = set(present.tolist())
     if all(is_date(text) for text in distinct):
         return "date"
-    return "category" if len(distinct) <= max(MAX_CATEGORIES, len(present) // 20) else "text"
+    are_many = len(distinct) > max(MAX_CATEGORIES, len(present) // 20)
+    are_rare = len(distinct) > max(MAX_RARE_CATEGORIES, len(present) // 2)
+    return "text" if are_many or are_rare else "category"
 
 
 def _seen(kind: str, present: np.ndarray[Any, Any]) -> Interval | None:
-    if kind not in ("int", "float") or not len(present):
+    if kind not in ("int", "float"):
         return None
-    numbers = present.astype(np.float64)
-    return Interval(float(numbers.min()), float(numbers.max()))
+    numbers = _finite(present)
+    return Interval(float(numbers[0]), float(numbers[-1])) if len(numbers) else None
+
+
+def _finite(present: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The numbers in ascending order, less the infinite ones, which no request can hold."""
+    numbers = np.sort(present.astype(np.float64))
+    return numbers[np.isfinite(numbers)]
 
 
 def _example(field: Field, present: np.ndarray[Any, Any]) -> Value | None:
-    """A value that is there: the median of numbers, the first of dates and texts, the most frequent of others."""
+    """A value that is there: the median of numbers and dates, the most frequent category; never somebody's text."""
+    if field.kind == "text":
+        return field.example or SOME_WORDS
+    if field.kind in ("int", "float"):
+        present = _finite(present)
     if not len(present):
         return field.example
     if field.kind in ("int", "float"):
-        ordered = np.sort(present.astype(np.float64))
-        middle: float = ordered[len(ordered) // 2].item()
+        middle: float = present[len(present) // 2].item()
         return int(middle) if field.kind == "int" else middle
     if present.dtype.kind == "M":
-        return str(np.datetime_as_string(present[0], unit="s"))
-    values = present.tolist()
-    first: Value = values[0] if field.kind in ("date", "text") else Counter(values).most_common(1)[0][0]
-    return first
+        return str(np.datetime_as_string(np.sort(present)[len(present) // 2], unit="s"))
+    values: list[Value] = present.tolist()
+    if field.kind == "date":
+        return sorted(map(str, values))[len(values) // 2]
+    return Counter(values).most_common(1)[0][0]

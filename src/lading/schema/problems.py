@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
+from typing import ParamSpec
 
 import msgspec
 
@@ -12,7 +13,10 @@ from lading.errors import InputError
 
 MAX_LISTED = 100
 """Problems listed in one answer; the rest are counted."""
+MAX_COMPARED = 2_000
+"""Names compared in one answer to say which was meant: about 40 ms, where all are alike."""
 
+_P = ParamSpec("_P")
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_ .()%/-]{0,63}")
 
 
@@ -41,17 +45,34 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Problems:
-    """Collects problems; keeps the first `MAX_LISTED` and counts all."""
+    """Collects problems; lists the first `MAX_LISTED` and counts all: a small body can have millions."""
 
     def __init__(self) -> None:
         self.listed: list[Problem] = []
         self.total = 0
+        self._compared = 0
 
-    def add(self, problem: Problem) -> None:
-        """Count a problem, and list it while there is room."""
+    @property
+    def is_full(self) -> bool:
+        """Whether further problems are only counted."""
+        return len(self.listed) == MAX_LISTED
+
+    def add(self, describe: Callable[_P, Problem], *args: _P.args, **kwargs: _P.kwargs) -> None:
+        """Count a problem, and describe it only while there is room."""
         self.total += 1
         if len(self.listed) < MAX_LISTED:
-            self.listed.append(problem)
+            self.listed.append(describe(*args, **kwargs))
+
+    def count(self, number: int) -> None:
+        """Count problems for which there is no room."""
+        self.total += number
+
+    def suggest(self, name: str, known: Collection[str]) -> str | None:
+        """The known name that was probably meant; None when none is close, or enough were listed or compared."""
+        self._compared += len(known)
+        if self.is_full or self._compared > MAX_COMPARED:
+            return None
+        return suggest(name, known)
 
     def raise_any(self) -> None:
         """Raise `InputError` when there is at least one problem."""

@@ -44,11 +44,9 @@ class Reference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     columns: tuple[ColumnReference, ...]
 
 
-def make_reference(fields: tuple[Field, ...], sample: Sample, names: dict[str, str] | None = None) -> Reference:
-    """The reference of the fields in a sample; `names` says which column of the sample stands for a renamed field."""
-    names = names or {}
-    columns = (_column(field, sample.columns[names.get(field.name, field.name)]) for field in fields)
-    return Reference(tuple(columns))
+def make_reference(fields: tuple[Field, ...], sample: Sample) -> Reference:
+    """The reference of the fields in a sample that has a column for each."""
+    return Reference(tuple(_column(field, sample.columns[field.name]) for field in fields))
 
 
 def _column(field: Field, column: Column) -> ColumnReference:
@@ -69,9 +67,11 @@ def _column(field: Field, column: Column) -> ColumnReference:
 
 
 def _bins(numbers: np.ndarray[tuple[int], np.dtype[np.float64]]) -> tuple[tuple[float, ...], tuple[int, ...]]:
-    """Quantile bins: `BINS` of about equal counts, fewer where values repeat."""
-    if not len(numbers):
+    """Quantile bins: `BINS` of about equal counts, fewer where values repeat; infinities are in the outer ones."""
+    finite = numbers[np.isfinite(numbers)]
+    if not len(finite):
         return (), ()
+    numbers = np.clip(numbers, finite.min(), finite.max())
     edges = np.unique(np.quantile(numbers, np.linspace(0, 1, BINS + 1)))
     if len(edges) == 1:
         edges = np.repeat(edges, 2)

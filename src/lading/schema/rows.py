@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from lading.schema.cells import Complaint, cell_checker, expectation, read_cell
 from lading.schema.fields import Field, Schema
-from lading.schema.problems import Problem, Problems, pointer, presentable, suggest, type_name
+from lading.schema.problems import Problem, Problems, pointer, presentable, type_name
 from lading.schema.table import Row
 
 Spot = tuple[str | int, ...]
@@ -36,7 +36,15 @@ class RowChecker:
         problems.raise_any()
         return checked
 
-    def arrays(self, lines: Sequence[Any], *within: str, columns: Sequence[Any] | None = None) -> list[Row]:
+    def array(self, line: Sequence[Any], *within: str) -> Row:
+        """The one row that a list of values in the schema's order is."""
+        problems = Problems()
+        width = len(self._fields)
+        checked = self._array(line, width, range(width), within, None, problems)
+        problems.raise_any()
+        return checked
+
+    def arrays(self, lines: Iterable[Any], *within: str, columns: Sequence[Any] | None = None) -> list[Row]:
         """The rows of a list of lists, in the schema's order or in that of the `columns` given."""
         problems = Problems()
         order = self._order(columns, problems)
@@ -56,10 +64,10 @@ class RowChecker:
     def texts(self, header: Sequence[str], lines: Sequence[Sequence[str]]) -> list[Row]:
         """The rows of lines of texts below a header, as CSV has them."""
         fields = [self._known.get(name) for name in header]
-        cells = [
+        cells = (
             [read_cell(field, text) if field else None for field, text in zip(fields, line, strict=True)]
             for line in lines
-        ]
+        )
         return self.arrays(cells, columns=header)
 
     def _read(self, name: str, text: str) -> Any:
@@ -68,34 +76,34 @@ class RowChecker:
 
     def _object(self, row: Any, spot: Spot, position: int | None, problems: Problems) -> Row:
         if not isinstance(row, dict):
-            problems.add(_wrong_row(spot, position, "an object", type_name(row)))
+            problems.add(_wrong_row, spot, position, "an object", type_name(row))
             return ()
-        if not row.keys() <= self._known.keys():
-            self._report_unknown(row, spot, position, problems)
+        if row.keys() != self._known.keys():
+            self._report_names(row, spot, position, problems)
         cells = []
         for field, check in self._checks:
-            if field.name not in row:
-                problems.add(_missing_column(field, spot, position))
-                continue
-            try:
-                cells.append(check(row[field.name]))
-            except Complaint as complaint:
-                problems.add(_cell_problem(complaint, field, (*spot, field.name), position))
+            if field.name in row:
+                try:
+                    cells.append(check(row[field.name]))
+                except Complaint as complaint:
+                    problems.add(_cell_problem, complaint, field, (*spot, field.name), position)
         return tuple(cells)
 
-    def _array(self, line: Any, width: int, order: Sequence[int], spot: Spot, position: int, problems: Problems) -> Row:
+    def _array(
+        self, line: Any, width: int, order: Sequence[int], spot: Spot, position: int | None, problems: Problems
+    ) -> Row:
         if not isinstance(line, list):
-            problems.add(_wrong_row(spot, position, "an array", type_name(line)))
+            problems.add(_wrong_row, spot, position, "an array", type_name(line))
             return ()
         if len(line) != width:
-            problems.add(_wrong_row(spot, position, f"{width} values", f"{len(line)} values"))
+            problems.add(_wrong_row, spot, position, f"{width} values", f"{len(line)} values")
             return ()
         cells = []
         for (field, check), index in zip(self._checks, order, strict=True):
             try:
                 cells.append(check(line[index]))
             except Complaint as complaint:
-                problems.add(_cell_problem(complaint, field, (*spot, index), position))
+                problems.add(_cell_problem, complaint, field, (*spot, index), position)
         return tuple(cells)
 
     def _order(self, columns: Sequence[Any] | None, problems: Problems) -> list[int]:
@@ -103,21 +111,37 @@ class RowChecker:
         if columns is None:
             return list(range(len(self._fields)))
         if not all(isinstance(name, str) for name in columns) or len(set(columns)) != len(columns):
-            detail = "expected the names of the columns, each once"
-            problems.add(Problem("/columns", "schema.columns", detail, expected="names, each once"))
+            problems.add(_wrong_columns)
             return []
         places = {name: index for index, name in enumerate(columns)}
-        self._report_unknown(places, (), None, problems)
-        for field in self._fields:
-            if field.name not in places:
-                problems.add(_missing_column(field, (), None))
+        self._report_columns(places, problems)
         return [places.get(field.name, 0) for field in self._fields]
 
-    def _report_unknown(self, row: Mapping[str, Any], spot: Spot, position: int | None, problems: Problems) -> None:
+    def _report_columns(self, places: Mapping[str, int], problems: Problems) -> None:
+        absent = self._known.keys() - places.keys()
+        # Where no name is known, the line of names may have been forgotten, and these may be values.
+        are_names = not places.keys().isdisjoint(self._known)
+        for name, index in places.items():
+            if name not in self._known and name not in self._unused:
+                shown = presentable(name) if are_names else None
+                meant = problems.suggest(name, absent)
+                problems.add(_unknown_column, shown, f"column {index}", ("columns", index), None, meant)
+        self._report_missing(absent, (), None, problems)
+
+    def _report_names(self, row: Mapping[str, Any], spot: Spot, position: int | None, problems: Problems) -> None:
         absent = self._known.keys() - row.keys()
         for index, name in enumerate(row):
             if name not in self._known and name not in self._unused:
-                problems.add(_unknown_column(name, index, absent, spot, position))
+                problems.add(_unknown_key, name, index, spot, position, problems.suggest(name, absent))
+        self._report_missing(absent, spot, position, problems)
+
+    def _report_missing(self, absent: Set[str], spot: Spot, position: int | None, problems: Problems) -> None:
+        if problems.is_full:
+            problems.count(len(absent))
+            return
+        for field in self._fields:
+            if field.name in absent:
+                problems.add(_missing_column, field, spot, position)
 
 
 def _missing_column(field: Field, spot: Spot, position: int | None) -> Problem:
@@ -126,14 +150,21 @@ def _missing_column(field: Field, spot: Spot, position: int | None) -> Problem:
     return Problem(pointer(*spot), "schema.missing_column", detail, column=field.name, row=position, expected=wanted)
 
 
-def _unknown_column(name: str, index: int, absent: Any, spot: Spot, position: int | None) -> Problem:
-    meant = suggest(name, sorted(absent))
+def _unknown_key(name: str, index: int, spot: Spot, position: int | None, meant: str | None) -> Problem:
     shown = presentable(name)
+    return _unknown_column(shown, f"key {index}", (*spot, name) if shown else spot, position, meant)
+
+
+def _unknown_column(shown: str | None, what: str, spot: Spot, position: int | None, meant: str | None) -> Problem:
     detail = "not a column of this model" + (f": did you mean `{meant}`?" if meant else "")
     if shown is None:
-        detail = f"key {index} is {detail}"
-    place = pointer(*spot, name) if shown else pointer(*spot)
-    return Problem(place, "schema.unknown_column", detail, column=shown, row=position, suggestion=meant)
+        detail = f"{what} is {detail}"
+    return Problem(pointer(*spot), "schema.unknown_column", detail, column=shown, row=position, suggestion=meant)
+
+
+def _wrong_columns() -> Problem:
+    detail = "expected the names of the columns, each once"
+    return Problem("/columns", "schema.columns", detail, expected="names, each once")
 
 
 def _wrong_row(spot: Spot, position: int | None, expected: str, got: str) -> Problem:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,16 +19,15 @@ import msgspec
 import numpy as np
 
 from lading.errors import BrokenInput, UsageError
-from lading.schema.csv_text import read_csv
+from lading.schema.csv_text import MISSING_TEXTS, read_csv
+from lading.schema.fitted import is_gap
 from lading.schema.problems import suggest
 from lading.schema.table import Array
 
-# The texts that `pandas.read_csv` takes for missing (its `na_values`).
-_MISSING_TEXTS = frozenset(
-    {"", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"}
-    | {"<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"}
-)
 _TRUTHS = {"True": True, "TRUE": True, "true": True, "False": False, "FALSE": False, "false": False}
+# What `pandas.read_csv` takes for a number, once the texts for missing are gone.
+_NUMBER = re.compile(r"[ \t]*[+-]?(?:(?:\d+[.]?\d*|[.]\d+)(?:e[+-]?\d+)?|inf|infinity)[ \t]*", re.ASCII | re.IGNORECASE)
+_PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
 
 @dataclass(frozen=True)
@@ -107,24 +107,39 @@ def read_sample(path: Path) -> Sample:
 
 
 def as_sample(data: Any) -> Sample:
-    """The sample in a data frame, a mapping of columns, a list of objects, or an array (rows, columns)."""
+    """The sample in a data frame, a mapping of columns, a list of objects, or an array (rows, columns).
+
+    Raises:
+        UsageError: it is none of these, has no rows, or two columns have the same name.
+    """
     if hasattr(data, "columns") and hasattr(data, "iloc"):
+        _refuse_twins([str(name) for name in data.columns])
         columns = {str(name): _pandas_column(data[name]) for name in data.columns}
     elif isinstance(data, Mapping):
         columns = {str(name): column_of_values(list(values)) for name, values in data.items()}
     elif isinstance(data, Sequence) and data and isinstance(data[0], Mapping):
-        columns = {str(name): column_of_values([row.get(name) for row in data]) for name in data[0]}
+        names = dict.fromkeys(name for row in data for name in row)
+        columns = {str(name): column_of_values([row.get(name) for row in data]) for name in names}
     else:
         return _array_sample(data)
-    return Sample(columns, len(next(iter(columns.values())).values))
+    lengths = {len(column.values) for column in columns.values()}
+    if len(lengths) != 1 or 0 in lengths:
+        raise UsageError("training data must be columns of equal length, with at least one row")
+    return Sample(columns, lengths.pop())
+
+
+def _refuse_twins(names: Sequence[str]) -> None:
+    if len(set(names)) != len(names):
+        raise UsageError("two columns of the data have the same name", hint="rename one of them")
 
 
 def _array_sample(data: Any) -> Sample:
-    if hasattr(data, "toarray"):
-        data = data.toarray()
-    array = np.asarray(data)
+    try:
+        array = np.asarray(data.toarray() if hasattr(data, "toarray") else data)
+    except ValueError:
+        raise UsageError("training data must be (rows, columns), got rows of different lengths") from None
     if array.ndim == 1 and array.dtype.kind in "OU":
-        array = array.reshape(-1, 1)
+        return Sample({"text": _numpy_column(array)}, len(array), is_named=False)
     if array.ndim != 2 or not array.size:
         raise UsageError(f"training data must be (rows, columns), got the shape {array.shape}")
     columns = {f"x{position}": _numpy_column(array[:, position]) for position in range(array.shape[1])}
@@ -142,8 +157,8 @@ def _read_csv_columns(data: bytes) -> dict[str, Column]:
 def _read_json_columns(data: bytes) -> dict[str, Column]:
     try:
         value = msgspec.json.decode(data)
-    except msgspec.DecodeError as error:
-        raise BrokenInput(f"not JSON: {error}", code="input.not_json") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise BrokenInput("the file is not JSON", code="input.not_json") from None
     is_records = isinstance(value, list) and all(isinstance(row, dict) for row in value)
     is_columns = isinstance(value, dict) and all(isinstance(column, list) for column in value.values())
     if not is_records and not is_columns:
@@ -162,7 +177,9 @@ def _read_parquet_columns(data: bytes) -> dict[str, Column]:
         table = pyarrow.parquet.read_table(pyarrow.BufferReader(data))
     except (pyarrow.ArrowException, OSError):
         raise BrokenInput("the Parquet file is broken", code="input.not_parquet") from None
-    return {name: _arrow_column(table.column(name)) for name in table.column_names}
+    _refuse_twins(table.column_names)
+    names = [name for name in table.column_names if not _PANDAS_INDEX.fullmatch(name)]
+    return {name: _arrow_column(table.column(name)) for name in names}
 
 
 _READERS = {".csv": _read_csv_columns, ".json": _read_json_columns, ".parquet": _read_parquet_columns}
@@ -170,7 +187,7 @@ _READERS = {".csv": _read_csv_columns, ".json": _read_json_columns, ".parquet": 
 
 def _text_column(texts: Sequence[str]) -> Column:
     """A column of CSV, with the dtype that pandas would infer."""
-    is_missing = np.array([text.strip() in _MISSING_TEXTS for text in texts], dtype=bool)
+    is_missing = np.array([text in MISSING_TEXTS for text in texts], dtype=bool)
     present = [text for text, missing in zip(texts, is_missing, strict=True) if not missing]
     if present and all(text in _TRUTHS for text in present):
         values = [_TRUTHS.get(text, math.nan) for text in texts]
@@ -187,23 +204,24 @@ def _text_column(texts: Sequence[str]) -> Column:
 
 
 def _numbers(texts: Sequence[str]) -> Array | None:
-    for dtype in (np.int64, np.float64):
-        if any("_" in text for text in texts):
-            return None
+    if not all(_NUMBER.fullmatch(text) for text in texts):
+        return None
+    for dtype in (np.int64, np.uint64):
         try:
-            return np.array(texts, dtype=str).astype(dtype)
+            return np.array([int(text) for text in texts], dtype=dtype)
         except (ValueError, OverflowError):
             continue
-    return None
+    return np.array([float(text) for text in texts])
 
 
 def column_of_values(values: Sequence[Any]) -> Column:
     """A column of plain Python or NumPy values, `None` and NaN being missing."""
-    is_missing = np.array([value is None or value != value for value in values], dtype=bool)
-    present = [value for value, missing in zip(values, is_missing, strict=True) if not missing]
-    if all(isinstance(value, bool | np.bool_) for value in present) and present:
+    values = [value.item() if isinstance(value, np.number | np.bool_ | np.str_) else value for value in values]
+    is_missing = np.array([is_gap(value) for value in values], dtype=bool)
+    kinds = {type(value) for value, missing in zip(values, is_missing, strict=True) if not missing}
+    if kinds == {bool}:
         return _boolean_column(values, is_missing)
-    if present and all(isinstance(value, int | float | np.number) for value in present):
+    if kinds and kinds <= {int, float}:
         array = np.array([np.nan if missing else value for value, missing in zip(values, is_missing, strict=True)])
         return Column(array, str(array.dtype), is_missing)
     return Column(_objects(values), "str", is_missing, null=_null(values))
@@ -245,11 +263,15 @@ def _pandas_column(series: Any) -> Column:
 
 
 def _arrow_column(column: Any) -> Column:
-    values = column.to_pylist()
+    """A column of Parquet as `pandas.read_parquet` gives it."""
+    if hasattr(column.type, "index_type"):  # a dictionary, which is how pandas writes categories
+        categories = column.unify_dictionaries().chunk(0).dictionary.to_pylist() if column.num_chunks else []
+        values = _objects(column.to_pylist())
+        return Column(values, "category", np.array([is_gap(value) for value in values]), tuple(categories))
     try:
-        return _numpy_column(column.to_numpy()) if column.null_count == 0 else column_of_values(values)
+        return _numpy_column(column.to_numpy())
     except (TypeError, ValueError):
-        return column_of_values(values)
+        return column_of_values(column.to_pylist())
 
 
 def _objects(values: Sequence[Any]) -> Array:

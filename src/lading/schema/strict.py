@@ -38,7 +38,7 @@ def parse_json(body: bytes) -> Any:
         raise BrokenInput("not UTF-8 text", code="input.not_utf8") from None
     except json.JSONDecodeError as error:
         reason = error.msg.split(":")[0].lower()
-        raise BrokenInput(f"not JSON: {reason} (byte {error.pos})", code="input.not_json") from None
+        raise BrokenInput(f"not JSON: {reason} (character {error.pos})", code="input.not_json") from None
     if rb"\u" in body:
         _refuse_lone_surrogates(value)
     return value

@@ -5,11 +5,13 @@ They are the example that `serve` prints, the golden rows of a bundle, and what 
 
 from __future__ import annotations
 
-from datetime import datetime
+import math
+from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
-from lading.schema.cells import Cell, parse_date
+from lading.schema.cells import Cell, accepts, cell_checker, number_bounds
 from lading.schema.fields import Field, Interval, Value
 from lading.schema.reference import ColumnReference, Reference
 from lading.schema.table import Row
@@ -17,6 +19,9 @@ from lading.schema.table import Row
 SEED = 20_240_229
 """Rows are drawn with this seed, so packing twice gives the same rows."""
 _DIGITS = 4
+_SIMPLEST: dict[str, Value] = {"bool": True, "int": 1, "float": 1.0, "text": "text", "date": "2024-02-29"}
+
+Numbers = npt.NDArray[np.float64]
 
 
 def example_row(fields: tuple[Field, ...]) -> dict[str, Value | None]:
@@ -24,19 +29,12 @@ def example_row(fields: tuple[Field, ...]) -> dict[str, Value | None]:
     return {field.name: example_value(field) for field in fields}
 
 
-def example_value(field: Field) -> Value | None:
+def example_value(field: Field) -> Value:
     """A value that the field accepts: its example, or the simplest that its rules allow."""
-    if field.example is not None and _is_allowed(field, field.example):
-        return field.example
-    if field.values:
-        return field.values[0]
-    if field.categories:
-        return field.categories[0]
-    if field.interval is not None:
-        low, high = _bounds(field.interval)
-        return int(np.ceil(low)) if field.kind == "int" else (low + high) / 2
-    simplest: dict[str, Value] = {"bool": True, "int": 1, "float": 1.0, "text": "text", "date": "2024-02-29"}
-    return simplest[field.value_kind]
+    candidates = (field.example, *field.values, *field.categories, *_middle(field))
+    check = cell_checker(field)
+    fitting = (value for value in candidates if value is not None and accepts(check, value))
+    return next(fitting, _SIMPLEST[field.value_kind])
 
 
 def draw_rows(fields: tuple[Field, ...], reference: Reference | None, count: int, *, seed: int = SEED) -> list[Row]:
@@ -56,24 +54,19 @@ def _draw_column(field: Field, reference: ColumnReference | None, count: int, rn
 
 
 def _draw_present(field: Field, reference: ColumnReference | None, count: int, rng: np.random.Generator) -> list[Cell]:
-    choices = field.values or field.categories or ((False, True) if field.kind == "bool" else ())
-    if choices:
-        weights = _weights(choices, reference)
-        return [choices[index] for index in rng.choice(len(choices), size=count, p=weights)]
-    if field.kind in ("int", "float"):
+    if field.kind in ("int", "float") and not field.values:
         return _draw_numbers(field, reference, count, rng)
-    value = example_value(field)
-    moment: Cell = parse_date(str(value)) if field.dtype.startswith("datetime64") else value
-    assert isinstance(moment, str | datetime)
-    return [moment] * count
+    check = cell_checker(field)
+    values = field.values or field.categories or ((False, True) if field.kind == "bool" else ())
+    choices = [value for value in values if accepts(check, value)] or [example_value(field)]
+    drawn = rng.choice(len(choices), size=count, p=_weights(choices, reference))
+    return [check(choices[index]) for index in drawn]
 
 
-def _weights(
-    choices: tuple[Value, ...], reference: ColumnReference | None
-) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    counts = dict(zip(reference.values, reference.counts, strict=True)) if reference else {}
+def _weights(choices: Sequence[Value], reference: ColumnReference | None) -> Numbers:
+    counts = dict(zip(reference.values, reference.counts, strict=True)) if reference and reference.values else {}
     weights = np.array([counts.get(choice, 0) + 1.0 for choice in choices])
-    normalized: np.ndarray[tuple[int], np.dtype[np.float64]] = weights / weights.sum()
+    normalized: Numbers = weights / weights.sum()
     return normalized
 
 
@@ -82,35 +75,50 @@ def _draw_numbers(field: Field, reference: ColumnReference | None, count: int, r
         edges = np.array(reference.edges)
         shares = np.array(reference.counts) / sum(reference.counts)
         bins = rng.choice(len(shares), size=count, p=shares)
-        numbers = edges[bins] + rng.random(count) * (edges[bins + 1] - edges[bins])
+        numbers = _between(edges[bins], edges[bins + 1], rng.random(count))
+    elif field.seen is not None:
+        numbers = _between(*_closed(field.seen), rng.random(count))
     else:
-        numbers = _draw_around(field, count, rng)
+        numbers = _draw_around(float(example_value(field)), count, rng)
+    low, high = _limits(field)
     if field.kind == "int":
-        numbers = np.rint(numbers)
-    else:
-        numbers = np.array([float(f"{number:.{_DIGITS}g}") for number in numbers])
-    if field.interval is not None:
-        numbers = np.clip(numbers, *_bounds(field.interval))
-    return [int(number) for number in numbers] if field.kind == "int" else numbers.tolist()
+        return [min(max(round(number), low), high) for number in numbers.tolist()]
+    return [min(max(float(f"{number:.{_DIGITS}g}"), low), high) for number in numbers.tolist()]
 
 
-def _draw_around(field: Field, count: int, rng: np.random.Generator) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    if field.seen is not None:
-        low, high = _bounds(field.seen)
-        return low + rng.random(count) * (high - low)
-    center = field.example if isinstance(field.example, int | float) else 0.0
-    return center + rng.normal(size=count) * (abs(center) / 4 or 1.0)
+def _between(low: float | Numbers, high: float | Numbers, shares: Numbers) -> Numbers:
+    # Not `low + shares * (high - low)`: the difference may be beyond any float.
+    return low * (1 - shares) + high * shares
 
 
-def _bounds(interval: Interval) -> tuple[float, float]:
+def _draw_around(center: float, count: int, rng: np.random.Generator) -> Numbers:
+    with np.errstate(over="ignore"):
+        numbers: Numbers = center + rng.normal(size=count) * (abs(center) / 4 or 1.0)
+    return numbers
+
+
+def _limits(field: Field) -> tuple[float, float]:
+    """The least and the greatest number that the field accepts: whole ones of integers."""
+    low, high = number_bounds(field)
+    interval = field.interval or Interval()
+    if interval.minimum is not None:
+        low = max(low, math.ceil(interval.minimum) if field.kind == "int" else interval.minimum)
+    if interval.maximum is not None:
+        high = min(high, math.floor(interval.maximum) if field.kind == "int" else interval.maximum)
+    return low, high
+
+
+def _middle(field: Field) -> tuple[Value, ...]:
+    """A number within the declared interval, where there is one."""
+    if field.interval is None:
+        return ()
+    low, high = _closed(field.interval)
+    return (math.ceil(low),) if field.value_kind == "int" else (low / 2 + high / 2,)
+
+
+def _closed(interval: Interval) -> tuple[float, float]:
     """Both bounds, an open one standing one unit, or its own size, away from the other."""
     low, high = interval.minimum, interval.maximum
     if low is None:
         low = 0.0 if high is None else high - max(1.0, abs(high))
     return low, low + max(1.0, abs(low)) if high is None else high
-
-
-def _is_allowed(field: Field, value: Value) -> bool:
-    if field.values:
-        return value in field.values
-    return field.interval is None or (isinstance(value, int | float) and value in field.interval)

@@ -59,8 +59,7 @@ class Table:
         if self._columns is None:
             assert self._matrix is not None
             self._columns = {
-                field.name: self._matrix[:, position].astype(array_dtype(field), copy=False)
-                for position, field in enumerate(self.fields)
+                field.name: _as_column(field, self._matrix[:, position]) for position, field in enumerate(self.fields)
             }
         return self._columns
 
@@ -104,6 +103,15 @@ def array_dtype(field: Field) -> np.dtype[Any]:
     except TypeError:
         return np.dtype(object)
     return np.dtype(object) if dtype.kind in "USO" else dtype
+
+
+def _as_column(field: Field, numbers: Array) -> Array:
+    """A column of the matrix in the field's dtype; where that is objects, its numbers are booleans and gaps again."""
+    dtype = array_dtype(field)
+    if dtype.kind != "O":
+        return numbers.astype(dtype, copy=False)
+    kind = {"bool": bool, "int": int, "float": float}[field.value_kind]
+    return column_array(field, [None if number != number else kind(number) for number in numbers.tolist()])
 
 
 def column_array(field: Field, cells: Sequence[Cell]) -> Array:

@@ -63,7 +63,7 @@ class Watch:
         self._categories = [
             (field, frozenset(field.categories))
             for field in schema.inputs
-            if field.kind == "category" and not field.values
+            if field.kind == "category" and field.categories and field.values != field.categories
         ]
         seen = [field.seen for _, field in self._numbers if field.seen is not None]
         self._low = np.array([-np.inf if s.minimum is None else s.minimum for s in seen])

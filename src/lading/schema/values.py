@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from lading.schema.fitted import is_gap
 from lading.schema.table import Row
 
 
@@ -30,24 +31,22 @@ def plain_rows(data: Any) -> Any:
 
 
 def plain(cell: Any) -> Any:
-    """One cell: NumPy scalars as Python's, moments as ISO 8601 text, NaN and NaT as None."""
+    """One cell: NumPy scalars as Python's, moments as ISO 8601 text, NaN, NaT and NA as None."""
+    if isinstance(cell, np.ndarray):
+        cell = cell.tolist()
     if isinstance(cell, list | tuple):
         return [plain(part) for part in cell]
-    if cell is None or cell != cell:
-        return None
     if isinstance(cell, np.datetime64):
-        return str(cell)
+        return None if np.isnat(cell) else str(cell)
     if isinstance(cell, np.generic):
         return plain(cell.item())
+    if is_gap(cell):
+        return None
     if isinstance(cell, datetime | date):
         return cell.isoformat()
-    return cell if isinstance(cell, bool | int | float | str | dict) else None if _is_missing(cell) else str(cell)
+    return cell if isinstance(cell, bool | int | float | str | dict) else str(cell)
 
 
 def plain_row(row: Row) -> list[Any]:
     """A checked row as JSON values."""
     return [plain(cell) for cell in row]
-
-
-def _is_missing(cell: Any) -> bool:
-    return type(cell).__name__ in ("NAType", "NaTType")

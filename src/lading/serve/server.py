@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import signal
 import socket
 import threading
@@ -31,8 +32,10 @@ def listen(settings: Settings) -> socket.socket:
     try:
         return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
     except (OSError, OverflowError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "a port is at most 65535"
-        hint = f"another port may be free: --port {min(settings.port + 1, 65535)}"
+        # socket.create_server says the address once more, in brackets.
+        reason = str(error.strerror).split(" (")[0] if isinstance(error, OSError) else "a port is at most 65535"
+        is_taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+        hint = "another port may be free; --port 0 takes one" if is_taken else None
         raise UsageError(f"cannot listen on {settings.host} port {settings.port}: {reason}", hint=hint) from None
 
 
@@ -48,7 +51,7 @@ def run(
         on_ready: told of the model once it answers as it should.
 
     Raises:
-        LadingError: the model could not be loaded.
+        LadingError: the model could not be loaded, or the end came before everything in flight was answered.
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(composition, load, listener, on_ready))
@@ -66,12 +69,17 @@ async def _serve(
     try:
         if loading.done():
             on_ready(loading.result())
-    except LadingError:
+    except BaseException:
         server.should_exit = True
         raise
     finally:
-        await serving
-        service.close()
+        try:
+            await serving
+        finally:
+            service.close()
+    if server.unanswered:
+        requests = "1 request was" if server.unanswered == 1 else f"{server.unanswered} requests were"
+        raise LadingError(f"stopped before {requests} answered", code="stopped")
 
 
 def _in_thread(fn: Callable[[], Model]) -> asyncio.Future[Model]:
@@ -103,11 +111,21 @@ def _in_thread(fn: Callable[[], Model]) -> asyncio.Future[Model]:
 
 
 class Server(uvicorn.Server):
-    """Uvicorn, which a signal stops once: ready turns false, what is in flight is finished, the exit code is 0."""
+    """Uvicorn, which a signal stops once: ready turns false, what is in flight is finished, the exit code is 0.
+
+    Attributes:
+        unanswered: requests that were in flight when it waited no longer.
+    """
 
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
         super().__init__(config)
+        self.unanswered = 0
         self._service = service
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Wait for what is in flight, for as long as that may take."""
+        await super().shutdown(sockets)
+        self.unanswered = len(self.server_state.tasks)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

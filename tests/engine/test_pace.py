@@ -1,0 +1,57 @@
+"""How long a batch will take, from a few measurements."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from lading.engine.pace import measure
+
+ROWS = [(float(row),) for row in range(11)]
+
+
+class Clock:
+    """A clock that a model moves on: so much for each row and so much to begin with, plus noise."""
+
+    def __init__(self, base_s: float, row_s: float, noise: Sequence[float] = (0.0,)) -> None:
+        self.now_s = 100.0
+        self.asked: list[int] = []
+        self._cost: Callable[[int], float] = lambda rows: base_s + row_s * rows
+        self._noise = noise
+
+    def run(self, rows: Sequence[Any]) -> None:
+        self.now_s += self._cost(len(rows)) + self._noise[len(self.asked) % len(self._noise)]
+        self.asked.append(len(rows))
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def test_the_line_goes_through_both_measurements():
+    clock = Clock(0.002, 0.0005)
+    pace = measure(clock.run, ROWS, clock=clock)
+    assert pace.seconds(1) == pytest.approx(0.0025)
+    assert pace.seconds(1000) == pytest.approx(0.502)
+
+
+def test_the_best_of_a_few_runs_counts():
+    clock = Clock(0.002, 0.0005, noise=(0.5, 0.0, 0.3))
+    assert measure(clock.run, ROWS, clock=clock).seconds(1) == pytest.approx(0.0025)
+
+
+def test_more_rows_never_count_as_quicker():
+    clock = Clock(0.02, -0.001)
+    pace = measure(clock.run, ROWS, clock=clock)
+    assert pace.seconds(10_000) >= pace.seconds(1) > 0
+
+
+def test_one_row_is_enough_to_measure():
+    clock = Clock(0.002, 0.0005)
+    assert measure(clock.run, ROWS[:1], clock=clock).seconds(1) == pytest.approx(0.0025)
+
+
+def test_a_model_that_is_slow_for_one_row_is_not_asked_for_all():
+    clock = Clock(0.0, 2.0)
+    pace = measure(clock.run, ROWS, clock=clock)
+    assert set(clock.asked) == {1}
+    assert pace.seconds(11) == pytest.approx(22.0)
