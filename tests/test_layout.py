@@ -189,9 +189,7 @@ def _parents(module: str) -> set[str]:
 
 def broken_walls(sources: Sources) -> list[str]:
     """Imports through a wall, for types too."""
-    return [
-        str(each) for each in _inner(sources) if _part(each.imported) in WALLS.get(_part(each.importer), {})
-    ]
+    return [str(each) for each in _inner(sources) if _part(each.imported) in WALLS.get(_part(each.importer), {})]
 
 
 def frameworks_at_start(sources: Sources) -> list[str]:

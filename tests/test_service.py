@@ -12,7 +12,7 @@ import pytest
 
 import lading
 from lading.bundle.declared import Declared
-from lading.engine.batcher import Batch, CommitDone
+from lading.engine.job import Batch, CommitDone
 from lading.engine.model import Model
 from lading.errors import (
     CheckFailed,

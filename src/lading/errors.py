@@ -50,6 +50,7 @@ __all__ = [
     "TooLarge",
     "UnsupportedModel",
     "UsageError",
+    "name_of",
 ]
 
 
@@ -176,3 +177,9 @@ class JournalUnavailable(Refused):
     """The decision could not be recorded, so it is not given."""
 
     code = "journal_unavailable"
+
+
+def name_of(error: BaseException) -> str:
+    """The kind of an exception, where its name is one: a class of anybody's may be called anything."""
+    name = type(error).__name__
+    return name if name.isidentifier() else "an exception"

@@ -16,15 +16,17 @@ from typing import Any, Protocol
 import msgspec
 
 from lading.bundle.manifest import Manifest
-from lading.engine.answers import Answer
-from lading.engine.batcher import Batch, Batcher, Commit, CommitDone, Done, Job, commit_at_once
+from lading.engine.answers import Checked
+from lading.engine.batcher import Batcher, Run
 from lading.engine.checking import check_golden
+from lading.engine.job import Batch, Commit, CommitDone, Done, Job, Outcome, commit_at_once
 from lading.engine.model import Model
 from lading.engine.pace import Pace, measure
 from lading.errors import LadingError, ModelError, NotReady, PredictionFailed, UsageError
 from lading.schema.decode import Decoder, Limits
 from lading.schema.synthetic import draw_rows
 from lading.schema.table import Row
+from lading.schema.unusual import Unusual
 from lading.settings import Settings
 
 __all__ = ["Batch", "Commit", "Counters", "Service", "State", "commit_at_once"]
@@ -170,7 +172,7 @@ class Service:
         future: asyncio.Future[Any] = loop.create_future()
         deadline = loop.time() + self.settings.request_timeout_s
 
-        def settle(outcome: Answer | LadingError) -> None:
+        def settle(outcome: Outcome) -> None:
             if not future.done():  # its caller left in this very turn of the loop
                 future.set_result(outcome)
 
@@ -195,7 +197,7 @@ class Service:
     def _make_batcher(self, model: Model, pace: Pace) -> Batcher:
         settings = self.settings
         return Batcher(
-            model.run,
+            _timed(model.run, pace),
             commit=self._counted_commit,
             max_batch_rows=settings.max_batch_rows,
             max_queue_rows=settings.max_queue_rows,
@@ -213,3 +215,16 @@ class Service:
             for warning in outcome.warnings:
                 counters.add("warnings", warning.column, warning.rows)
         self._commit(batch, done)
+
+
+def _timed(run: Run, pace: Pace) -> Run:
+    """The model, whose pace every batch corrects: one that turns slow is run in a thread from then on."""
+
+    def timed(rows: Sequence[Row], *, proba: bool) -> tuple[Checked, Sequence[Unusual]]:
+        start = time.perf_counter()
+        try:
+            return run(rows, proba=proba)
+        finally:
+            pace.note(len(rows), time.perf_counter() - start)
+
+    return timed

@@ -22,6 +22,7 @@ from lading.errors import SettingsError
 LogFormat = Literal["auto", "text", "json"]
 
 PREFIX = "LADING_"
+TESTS_PREFIX = "LADING_TEST_"  # what the tests are told is no setting
 CONFIG_NAME = "lading.toml"
 
 
@@ -108,7 +109,8 @@ def load_settings(
 
 
 def _variables(environ: Mapping[str, str]) -> list[tuple[str, str]]:
-    return sorted((name, value) for name, value in environ.items() if name.startswith(PREFIX))
+    ours = ((name, value) for name, value in environ.items() if name.startswith(PREFIX))
+    return sorted((name, value) for name, value in ours if not name.startswith(TESTS_PREFIX))
 
 
 def _checked(name: str, value: Any, where: str, *, is_text: bool = False) -> Any:
@@ -156,8 +158,8 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def read_config(path: Path) -> dict[str, Any]:
-    """The tables of a `lading.toml`; none where there is no such file.
+def read_config(path: Path, *, is_required: bool = False) -> dict[str, Any]:
+    """The tables of a `lading.toml`; none where there is no such file, unless it `is_required`.
 
     Raises:
         SettingsError: the file cannot be read or is not TOML.
@@ -165,6 +167,8 @@ def read_config(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
+        if is_required:
+            raise SettingsError(f"there is no file {path}") from None
         return {}
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"cannot read {path}: {type(error).__name__}") from None

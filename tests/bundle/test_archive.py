@@ -137,9 +137,7 @@ def pack_central(name, data, offset, fields):
     }
     start = b"PK\1\2" + pack_fields(whole, "made", "version", "flags", "method", "time", "date")
     sizes = struct.pack("<3L2H", whole["crc"], whole["packed"], whole["size"], len(name), len(whole["extra"]))
-    rest = struct.pack(
-        "<3H2L", len(whole["comment"]), whole["disk"], whole["internal"], whole["mode"], whole["offset"]
-    )
+    rest = struct.pack("<3H2L", len(whole["comment"]), whole["disk"], whole["internal"], whole["mode"], whole["offset"])
     return start + sizes + rest + name + whole["extra"] + whole["comment"]
 
 
@@ -157,9 +155,7 @@ def pack_end(fields):
     return struct.pack("<4s4H2LH", b"PK\5\6", *numbers) + whole["comment"]
 
 
-def craft(
-    members=MEMBERS, *, before=b"", gap=b"", padding=b"", last=None, only=("local", "central"), end=None
-):
+def craft(members=MEMBERS, *, before=b"", gap=b"", padding=b"", last=None, only=("local", "central"), end=None):
     """A whole zip, with the fields of its last member (`last`) or of its end record (`end`) replaced."""
     body, headers = before, b""
     for number, (name, data) in enumerate(members, 1):

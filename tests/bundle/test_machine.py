@@ -80,9 +80,7 @@ def payloads(canary):
         "key": {"a": {1: [Call(os.system, touch)]}},
         "object array": np.array(["a", Call(os.system, touch)], dtype=object),
         "array of records": np.array([(1, Call(os.system, touch))], dtype=[("a", "i4"), ("b", object)]),
-        "arrays in arrays": np.array(
-            [np.array([Call(builtins.exec, code), 1], dtype=object), 1], dtype=object
-        ),
+        "arrays in arrays": np.array([np.array([Call(builtins.exec, code), 1], dtype=object), 1], dtype=object),
     }
 
 
@@ -285,9 +283,7 @@ def peak_bytes(data):
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize(
-    "shape", [(1 << 40,), (1 << 20, 1 << 20), (1 << 62,) * 64, (2,) * 65, (-1,), (1 << 63,), "ab"]
-)
+@pytest.mark.parametrize("shape", [(1 << 40,), (1 << 20, 1 << 20), (1 << 62,) * 64, (2,) * 65, (-1,), (1 << 63,), "ab"])
 def test_an_array_that_claims_to_be_huge_is_refused(shape):
     wrapper = NumpyArrayWrapper(np.ndarray, shape, "C", np.dtype("f8"))
     assert peak_bytes(pickle.dumps(wrapper) + bytes(64)) < MIB

@@ -80,9 +80,7 @@ def test_text_is_no_pickle(text):
         unwrap(text, max_bytes=MIB)
 
 
-@pytest.mark.parametrize(
-    "head", [b"\x80", b"\x80\x01\x00", b"\x80\x06\x95", b"\x89PNG", b"PK\x03\x04", b"\x1f\x8b"]
-)
+@pytest.mark.parametrize("head", [b"\x80", b"\x80\x01\x00", b"\x80\x06\x95", b"\x89PNG", b"PK\x03\x04", b"\x1f\x8b"])
 def test_other_binary_files_are_no_pickles(head):
     assert sniff(head) is None
 

@@ -44,9 +44,7 @@ MODELS = {
         [
             (
                 "columns",
-                ColumnTransformer(
-                    [("number", StandardScaler(), ["age"]), ("text", OneHotEncoder(), ["city"])]
-                ),
+                ColumnTransformer([("number", StandardScaler(), ["age"]), ("text", OneHotEncoder(), ["city"])]),
             ),
             ("model", LogisticRegression()),
         ]
@@ -209,9 +207,7 @@ def recording_of(*names):
 
 
 def test_a_package_that_is_not_installed_is_missing():
-    recording = recording_of(
-        ("xgboost_of_tomorrow.core", "Booster"), ("sklearn.svm", "SVC"), ("decimal", "Decimal")
-    )
+    recording = recording_of(("xgboost_of_tomorrow.core", "Booster"), ("sklearn.svm", "SVC"), ("decimal", "Decimal"))
     assert unresolved(recording) == (Missing("xgboost_of_tomorrow.core", "Booster", "package"),)
 
 
@@ -245,9 +241,7 @@ def test_the_distributions_are_those_to_install(models):
 
 
 def test_the_standard_library_and_what_is_absent_have_no_distribution():
-    assert (
-        distributions(recording_of(("decimal", "Decimal"), ("__main__", "f"), ("no_such_package", "x"))) == ()
-    )
+    assert distributions(recording_of(("decimal", "Decimal"), ("__main__", "f"), ("no_such_package", "x"))) == ()
 
 
 def test_recording_a_model_loads_no_library(tmp_path, models):
@@ -264,9 +258,7 @@ def test_recording_a_model_loads_no_library(tmp_path, models):
 
 
 def test_a_broken_pickle_says_so_without_its_data():
-    with pytest.raises(
-        FormatError, match="the pickle is broken: reading it ended with `ValueError`"
-    ) as error:
+    with pytest.raises(FormatError, match="the pickle is broken: reading it ended with `ValueError`") as error:
         record(b"I the secret\n.")
     assert "secret" not in f"{error.value} {error.value.hint}"
     assert error.value.__suppress_context__

@@ -25,9 +25,7 @@ def test_a_bare_model_is_itself():
     assert find_model(MODEL) == (None, MODEL, {})
 
 
-@pytest.mark.parametrize(
-    "loaded", [{"weights": MODEL}, {"model": "logistic"}, {"model": {"a": 1}}, {}, [MODEL], None]
-)
+@pytest.mark.parametrize("loaded", [{"weights": MODEL}, {"model": "logistic"}, {"model": {"a": 1}}, {}, [MODEL], None])
 def test_where_no_model_is_known_the_whole_is_given_back(loaded):
     key, model, metadata = find_model(loaded)
     assert (key, metadata) == (None, {})

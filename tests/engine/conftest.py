@@ -11,7 +11,8 @@ import pytest
 
 import lading
 from lading.engine.answers import Checked, Fault
-from lading.engine.batcher import Batcher, Job, Outcome
+from lading.engine.batcher import Batcher
+from lading.engine.job import Job, Outcome
 from lading.engine.model import Model
 
 WAIT_S = 20.0

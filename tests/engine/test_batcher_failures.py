@@ -9,7 +9,7 @@ import pytest
 
 from lading.engine import batcher as batcher_module
 from lading.engine.answers import Fault
-from lading.engine.batcher import Batch, CommitDone
+from lading.engine.job import Batch, CommitDone
 from lading.errors import DeadlineExceeded, JournalUnavailable, NotReady, PredictionFailed
 
 pytestmark = pytest.mark.anyio

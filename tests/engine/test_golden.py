@@ -13,7 +13,7 @@ import pytest
 import lading
 from lading.engine.checking import answers_of, check_golden
 from lading.engine.golden import COUNT, Golden, decode_golden, is_same, make_golden, replay
-from lading.errors import BundleError, CheckFailed, InputError
+from lading.errors import BundleError, CheckFailed
 from lading.flavors.flavor import Predictions
 from lading.schema.fields import Field, Interval, Output, Schema
 from lading.schema.table import Row
@@ -110,7 +110,7 @@ def test_numbers_come_back_within_the_tolerance(factor: float, is_kept: bool):
 
 def test_rows_that_do_not_fit_the_schema_are_refused():
     golden = Golden(rows=((1.0, "a"),), predictions=(1,))
-    with pytest.raises(InputError):
+    with pytest.raises(BundleError, match="do not fit the schema"):
         replay(golden, SCHEMA, sign)
 
 

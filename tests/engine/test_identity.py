@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lading.engine.answers import Checked
-from lading.engine.batcher import Batch, Batcher, CommitDone, Outcome
+from lading.engine.batcher import Batcher
+from lading.engine.job import Batch, CommitDone, Outcome
 from lading.errors import LadingError, PredictionFailed
 
 CALLERS = 64

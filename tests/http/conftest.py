@@ -11,7 +11,7 @@ import pytest
 from starlette.types import ASGIApp, Message
 
 import lading
-from lading.engine.batcher import Commit, commit_at_once
+from lading.engine.job import Commit, commit_at_once
 from lading.engine.model import Model
 from lading.flavors.flavor import Predictions
 from lading.flavors.linear import LinearFile

@@ -3,9 +3,14 @@
 import json
 from typing import Any
 
+import joblib
+import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
+
+import lading
+from lading.engine.model import Model
 
 Client = Any
 
@@ -139,3 +144,53 @@ def test_the_query_that_it_tells_of_is_answered(churn_client: Client):
     query = {"age": "40.5", "plan": "pro", "is_member": "true", "proba": "1"}
     assert_fits(document, churn_client.get("/predict", params=query), "/predict")
     assert_fits(document, churn_client.get("/predict"), "/predict")
+
+
+# --- models of every kind
+
+
+def _kinds() -> dict[str, Any]:
+    from sklearn.cluster import KMeans
+    from sklearn.datasets import load_iris
+    from sklearn.decomposition import PCA
+    from sklearn.ensemble import IsolationForest
+    from sklearn.linear_model import LinearRegression, LogisticRegression
+    from sklearn.tree import DecisionTreeClassifier
+
+    X, y = load_iris(return_X_y=True)
+    names = np.array(["a", "b", "c"])[y]
+    return {
+        "true or false": LogisticRegression(max_iter=1000).fit(X, y > 0),
+        "two numbers": LinearRegression().fit(X, np.column_stack([y, -y])),
+        "two classes a row": DecisionTreeClassifier().fit(X, np.column_stack([y, y % 2])),
+        "two names a row": DecisionTreeClassifier().fit(X, np.column_stack([names, names])),
+        "outliers": IsolationForest(n_estimators=3).fit(X),
+        "clusters": KMeans(3, n_init=1).fit(X),
+        "numbers": PCA(2).fit(X),
+    }
+
+
+KINDS = ("true or false", "two numbers", "two classes a row", "two names a row", "outliers", "clusters", "numbers")
+
+
+@pytest.fixture(scope="module")
+def kinds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Model]:
+    folder = tmp_path_factory.mktemp("kinds")
+    made = _kinds()
+    for name, model in made.items():
+        joblib.dump(model, folder / f"{name}.joblib")
+    return {name: lading.load(folder / f"{name}.joblib") for name in made}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_answers_of_every_kind_of_model_fit(kinds: dict[str, Model], kind: str, make_http_app: Any, connect: Any):
+    client = connect(make_http_app(kinds[kind]))
+    document = client.get("/openapi.json").json()
+    validate(document)
+    rows = [[5.1, 3.5, 1.4, 0.2], [6.2, 2.9, 5.4, 2.1]]
+    query = "?proba=1" if kinds[kind].schema.has_probabilities else ""
+    for body in ({"X": rows}, dict(zip(("x0", "x1", "x2", "x3"), rows[0], strict=True))):
+        answer = client.post(f"/predict{query}", json=body)
+        assert answer.status_code == 200
+        assert ("probabilities" in answer.json()) == bool(query)
+        assert_fits(document, answer, "/predict", "post")

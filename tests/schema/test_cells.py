@@ -44,7 +44,7 @@ def complaint(field, value):
     [
         ("bool", [True, False]),
         ("int", [0, -1, 2**63 - 1, -(2**63)]),
-        ("float", [0, 1.5, -0.0, 1e308, 5e-324, 10**30]),
+        ("float", [0, 1.5, -0.0, 1e308, 5e-324, 2**70]),
         ("text", ["", "a", "é\0", " "]),
         ("date", ["2024-02-29", "2024-02-29T10:00", "0001-01-01", "9999-12-31T23:59:59.999999Z"]),
         ("category", ["a", "b"]),
@@ -95,6 +95,7 @@ def test_numbers_are_finite(value):
         ("uint8", 0, 255),
         ("UInt16", 0, 2**16 - 1),
         ("Int32", -(2**31), 2**31 - 1),
+        ("int16[pyarrow]", -(2**15), 2**15 - 1),
         ("uint64", 0, 2**63 - 1),
         ("float64", -(2**63), 2**63 - 1),
     ],
@@ -120,7 +121,7 @@ def test_numbers_fit_their_dtype(dtype, bits):
         assert complaint(field, value).detail == f"expected a finite number of {bits} bits"
 
 
-@pytest.mark.parametrize("name", ["str", "category", "nonsense", "datetime64[ns, UTC]", "", "boolean"])
+@pytest.mark.parametrize("name", ["str", "category", "nonsense", "datetime64[ns, UTC]", "", "boolean", "f8,(", "0:"])
 def test_a_dtype_that_numpy_does_not_have_is_no_number(name):
     assert numpy_dtype(name).kind not in "iuf"
 
@@ -139,9 +140,11 @@ def test_a_dtype_that_numpy_does_not_have_is_no_number(name):
     ],
 )
 def test_a_date_is_read_as_pandas_and_python_read_it(text):
-    moment = parse_date(text)
+    expected = pd.Timestamp(text)
+    if expected.tz:
+        expected = expected.tz_convert("UTC").tz_localize(None)
     assert is_date(text)
-    assert moment == pd.Timestamp(text, tz=None if pd.Timestamp(text).tz else "UTC").tz_convert(None).to_pydatetime()
+    assert parse_date(text) == expected.to_pydatetime()
 
 
 @pytest.mark.parametrize(
@@ -193,7 +196,7 @@ def test_only_the_values_of_a_domain_are_taken():
 
 def test_the_domain_of_a_date_binds_moments_too():
     field = Field("x", "date", "datetime64[ns]", domain=("2024-02-29",))
-    assert cell_checker(field)("2024-02-29") == datetime(2024, 2, 29)
+    assert cell_checker(field)("2024-02-29") == cell_checker(field)("2024-02-29T00:00:00Z") == datetime(2024, 2, 29)
     assert complaint(field, "2024-03-01").code == "schema.not_allowed"
 
 
@@ -239,7 +242,8 @@ def test_an_interval_is_closed(interval, inside, outside):
         (Field("x", domain=Interval(maximum=-1)), "number, at most -1"),
         (FIELDS["category"], "one of a, b"),
         (Field("x", "category", "str", nullable=True, categories=("a", "b")), "one of a, b or null"),
-        (Field("x", "category", "str", categories=("a", "b"), closed=False), "string"),
+        (Field("x", "category", "str", categories=("a", "b"), closed=False), "string, seen a, b"),
+        (Field("x", nullable=True, seen=Interval(0, 1)), "number or null, seen 0 to 1"),
     ],
 )
 def test_what_is_expected_is_said_in_a_few_words(field, words):

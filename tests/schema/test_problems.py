@@ -110,7 +110,7 @@ def test_problems_are_listed_up_to_a_bound_and_counted_beyond():
 def test_one_problem_is_one():
     problems = Problems()
     problems.add(Problem, "", "code", "detail")
-    with pytest.raises(InputError, match="^1 problem with the input$"):
+    with pytest.raises(InputError, match=r"^1 problem with the input$"):
         problems.raise_any()
 
 

@@ -58,7 +58,7 @@ class Server:
     def banner(self) -> str:
         """What it says when it is ready."""
         lines: list[str] = []
-        while "curl" not in "".join(lines) or lines[-1].strip():
+        while not any(line.startswith("  try ") for line in lines) or lines[-1].strip():
             line = self._lines.get(timeout=WAIT_S)
             assert line is not None, self.log()
             lines.append(line)

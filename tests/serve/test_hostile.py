@@ -202,9 +202,9 @@ def test_what_is_no_request_is_refused(server: Any, data: bytes):
 )
 def test_a_hostile_query_is_refused(server: Any, query: str):
     request = f"GET /predict?{query} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
-    status, problem = told(send(server, [request]))
-    assert status in (400, 422)
-    assert "9999" not in problem["detail"]
+    data = send(server, [request])
+    assert told(data)[0] in (400, 422)
+    assert b"9999" not in data
 
 
 def test_requests_in_a_row_on_one_connection_are_answered_in_their_order(server: Any):

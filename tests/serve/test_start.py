@@ -1,6 +1,7 @@
 """How a server starts: what it says, what it answers meanwhile, and why it would not."""
 
 import json
+import re
 import socket
 import subprocess
 from pathlib import Path
@@ -36,7 +37,7 @@ def test_the_banner_tells_the_model_and_where_it_is(start: Any, iris_path: Path)
     for words in (
         "iris-1.0.0.lading",
         "LinearModel",
-        "4 float: sepal length (cm)",
+        "4 numbers: sepal length (cm)",
         "class: setosa, versicolor",
         "50 rows",
     ):
@@ -224,3 +225,12 @@ def test_a_model_that_raises_leaves_its_traceback_in_the_log_without_its_words(s
     ]
     assert "odd_models.py" in messages[0]
     assert "what a value: [" not in server.log()
+
+
+def test_a_model_that_warns_is_logged_without_its_words(start: Any, odd_path: Path):
+    server = start(odd_path)
+    with server.client() as client:
+        assert client.get("/predict?x0=15").json()["prediction"] == 30.0
+    (warning,) = [entry for entry in map(json.loads, server.log().splitlines()) if entry["level"] == "warning"]
+    assert re.fullmatch(r"UserWarning in .*odd_models\.py line \d+", warning["message"])
+    assert "what a value" not in server.log()

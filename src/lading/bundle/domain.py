@@ -57,7 +57,7 @@ def _fit_interval(field: Field, interval: Interval) -> Interval:
     low = -math.inf if interval.minimum is None else interval.minimum
     high = math.inf if interval.maximum is None else interval.maximum
     # Also where a bound is NaN
-    if not low <= high or (low, high) == (-math.inf, math.inf):
+    if not low <= high or (math.isinf(low) and math.isinf(high)):
         message = f"the domain of `{field.name}` is MIN..MAX, of which one may be left out, and MIN is not above MAX"
         raise SettingsError(message, hint=f"--domain {field.name}=0..120")
     return closed_where_finite(low, high)

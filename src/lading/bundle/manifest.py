@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from lading.errors import BundleError, UsageError
 from lading.schema.fields import MAX_FIELDS, MAX_NAME_CHARS, Schema
@@ -16,6 +17,15 @@ GOLDEN = "golden.json"
 REFERENCE = "reference.json"
 MAX_MANIFEST_BYTES = 64 << 20
 
+MAX_NUMBER_BYTES = 16
+
+# pandas' own dtypes, beside NumPy's numbers and its moments (numpy.datetime64, with a time zone in pandas).
+_FRAME_DTYPES = frozenset(
+    {"object", "str", "string", "category", "boolean", "Float32", "Float64"}
+    | {f"{sign}{bits}" for sign in ("Int", "UInt") for bits in (8, 16, 32, 64)}
+)
+_MOMENTS = re.compile(r"datetime64(?:\[(?:D|s|ms|us|ns)(?:, [A-Za-z0-9_/+:-]{1,64})?\])?")
+_ARROW = re.compile(r"[a-z0-9_]{1,20}\[(?:pyarrow|python)\]")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 # PEP 508 and PEP 440, as far as their characters go: they stand in commands that people paste.
 _DISTRIBUTION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
@@ -133,6 +143,9 @@ def check_names(manifest: Manifest) -> None:
     for requirement in manifest.requirements:
         if not _DISTRIBUTION.fullmatch(requirement.name) or not _RELEASE.fullmatch(requirement.version):
             raise UsageError("a requirement is not the name and version of a distribution")
+    words = (manifest.class_name, manifest.created, manifest.python, manifest.flavor, manifest.model, *manifest.notes)
+    if not all(text.isprintable() for text in words):
+        raise UsageError("what the manifest says of the model holds control characters")
     names = manifest.model_schema.names
     if not 0 < len(names) <= MAX_FIELDS:
         raise UsageError(f"a model has 1 to {MAX_FIELDS} columns, this one has {len(names)}")
@@ -144,6 +157,26 @@ def check_names(manifest: Manifest) -> None:
     for position, name in enumerate(names):
         if not 0 < len(name) <= MAX_NAME_CHARS or not name.isprintable():
             raise UsageError(f"the name of column {position} is empty, too long, or holds control characters")
+    _check_schema(manifest.model_schema)
+
+
+def _check_schema(schema: Schema) -> None:
+    for field in schema.inputs:
+        if not _is_known_dtype(field.dtype):
+            raise UsageError(f"the dtype of the column `{field.name}` is not one that a column has")
+    for output in schema.outputs:
+        if output.labels and len(output.labels) != len(output.classes):
+            raise UsageError(f"the output `{output.name}` has other numbers of labels and classes")
+
+
+def _is_known_dtype(name: str) -> bool:
+    if name in _FRAME_DTYPES or _MOMENTS.fullmatch(name) or _ARROW.fullmatch(name):
+        return True
+    try:
+        dtype = np.dtype(name)
+    except (TypeError, ValueError, SyntaxError):
+        return False
+    return dtype.kind in "biuf" and dtype.itemsize <= MAX_NUMBER_BYTES
 
 
 def safe_name(text: str) -> str:

@@ -2,67 +2,37 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
-from lading.bundle.manifest import Manifest
 from lading.engine.model import Model
 from lading.schema.curl import curl
-from lading.schema.fields import Schema
+from lading.schema.words import answer_in_words, inputs_in_words, shortened
 
-_SHOWN = 6
+_WIDTH = 9
 
 
 def banner(model: Model, file: str, url: str) -> str:
     """The lines to print."""
-    manifest = model.manifest
+    manifest, schema = model.manifest, model.schema
+    version = manifest.version if manifest.created else ""
+    proba = "   (?proba=1 adds probabilities)" if schema.has_probabilities else ""
     lines = [
-        _line("model", f"{file}   {manifest.class_name} {manifest.version if manifest.created else ''}".rstrip()),
-        _line("inputs", _inputs(manifest.model_schema)),
-        _line("outputs", _outputs(manifest.model_schema)),
+        _line("model", f"{file}   {manifest.class_name} {version}".rstrip()),
+        _line("inputs", f"{inputs_in_words(schema)}: {shortened(schema.names)}"),
+        _line("outputs", f"{answer_in_words(schema)}{proba}"),
         *(_line("note", note) for note in manifest.notes),
-        _line("golden", _golden(model)),
+        _line("golden", _golden(model, file)),
         _line("open", url),
         "",
-        _line("try", curl(f"{url}/predict", manifest.model_schema)),
+        _line("try", curl(f"{url}/predict", schema)),
         "",
     ]
     return "\n".join(lines)
 
 
 def _line(word: str, text: str) -> str:
-    return f"  {word:<9} {text}"
+    return f"  {word:<{_WIDTH}} " + text.replace("\\\n", "\\\n" + " " * (_WIDTH + 3))
 
 
-def _inputs(schema: Schema) -> str:
-    kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(field.kind for field in schema.inputs).items())
-    names = list(schema.names[:_SHOWN])
-    more = len(schema.names) - len(names)
-    return f"{kinds}: {', '.join(names)}" + (f" and {more} more" if more > 0 else "")
-
-
-def _outputs(schema: Schema) -> str:
-    output = schema.outputs[0]
-    what = {
-        "classification": "class",
-        "regression": "number",
-        "outlier": "outlier or not",
-        "clustering": "cluster",
-        "transform": "numbers",
-        "unknown": "prediction",
-    }[schema.task]
-    many = f"{output.shape[1]} x " if len(output.shape) > 1 else ""
-    known = [str(name) for name in (output.labels or output.classes)]
-    names = f": {', '.join(known[:_SHOWN])}" + (f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else "")
-    proba = "   (?proba=1 adds probabilities)" if schema.has_probabilities else ""
-    return f"{many}{what}{names if known else ''}{proba}"
-
-
-def _golden(model: Model) -> str:
+def _golden(model: Model, file: str) -> str:
     if model.golden is None:
-        return "none: ranges and golden rows need a bundle: lading pack FILE --data train.csv"
+        return f"none; ranges and golden rows come with a bundle: lading pack {file} --data train.csv"
     return f"{len(model.golden.rows)} rows came back as they were packed"
-
-
-def summary(manifest: Manifest) -> str:
-    """The model in one line."""
-    return f"{manifest.name} {manifest.version}   {manifest.class_name}"

@@ -19,7 +19,7 @@ def command(config: Path | None, **options: Any) -> None:
 
     A softmax regression of the iris flowers, evaluated in NumPy, packed and served as any model is.
     """
-    settings = settings_from(options, config or Path("lading.toml"))
+    settings = settings_from(options, config, Path())
 
     from lading.cli.serve import serve
     from lading.engine.loading import load

@@ -12,7 +12,9 @@ import msgspec
 from lading import __version__
 from lading.bundle.environment import Difference, differences, installed_version
 from lading.cli.options import json_option
+from lading.cli.printing import printable
 from lading.errors import LadingError
+from lading.flavors.flavor import Needs
 
 _LIBRARIES = (
     "numpy", "scikit-learn", "joblib", "skops", "pandas", "onnxruntime", "pyarrow", "msgspec", "starlette", "uvicorn",
@@ -39,7 +41,7 @@ def command(model: Path | None, as_json: bool) -> int:
         click.echo(msgspec.json.format(msgspec.json.encode(told), indent=2))
     else:
         click.echo(_words(told, model))
-    if told.get("problems"):
+    if told.get("problems") or told.get("strange"):
         return 1
     return 4 if told.get("differences") or told.get("modules") else 0
 
@@ -52,12 +54,20 @@ def _examine(path: Path) -> dict[str, Any]:
 
 def _examine_bundle(path: Path) -> dict[str, Any]:
     from lading.engine.loading import open_bundle
+    from lading.flavors.registry import flavor_named, refuse_mismatch
 
     with open_bundle(path) as bundle:
         bundle.verify()
         manifest = bundle.manifest
+        data = bundle.read(manifest.model)
     wanted: dict[str, str | None] = {item.name: item.version for item in manifest.requirements}
-    return {"class": manifest.class_name, "needs": wanted, **_compared(wanted), "problems": []}
+    told: dict[str, Any] = {"class": manifest.class_name, "needs": wanted, **_compared(wanted)}
+    try:
+        flavor = flavor_named(manifest.flavor)
+        refuse_mismatch(flavor, manifest.model, data)
+        return told | _asked_for(flavor.needs(data))
+    except LadingError as error:
+        return told | {"problems": [error.message]}
 
 
 def _examine_file(path: Path) -> dict[str, Any]:
@@ -71,8 +81,12 @@ def _examine_file(path: Path) -> dict[str, Any]:
     except LadingError as error:
         return {"class": "?", "needs": {}, "differences": [], "problems": [error.message]}
     wanted = dict(needs.distributions)
-    told = {"class": needs.class_name, "needs": wanted, "names": needs.names, **_compared(wanted)}
-    return told | {"metadata": dict(needs.metadata), "modules": needs.modules, "problems": list(needs.problems)}
+    told = {"class": needs.class_name, "needs": wanted, **_compared(wanted), "metadata": dict(needs.metadata)}
+    return told | _asked_for(needs)
+
+
+def _asked_for(needs: Needs) -> dict[str, Any]:
+    return {"names": needs.names, "modules": needs.modules, "strange": needs.strange, "problems": list(needs.problems)}
 
 
 def _compared(wanted: dict[str, str | None]) -> dict[str, Any]:
@@ -87,7 +101,7 @@ def _words(told: dict[str, Any], model: Path | None) -> str:
     lines = [f"lading    {told['lading']}   Python {told['python']}", "", "installed"]
     lines += [f"  {name:<14} {version or '-'}" for name, version in told["installed"].items()]
     if model is None:
-        return "\n".join(lines)
+        return "\n".join(printable(line) for line in lines)
     lines += ["", f"{model.name}   {told['class']}", "needs"]
     lines += [f"  {name:<14} {version or 'any'}" for name, version in told["needs"].items()]
     for item in told["differences"]:
@@ -96,7 +110,9 @@ def _words(told: dict[str, Any], model: Path | None) -> str:
     for module in told.get("modules", ()):
         lines.append(f"! the module `{module}` is not here")
         lines.append("    install what has it, or put it on the Python path: PYTHONPATH")
+    for name in told.get("strange", ()):
+        lines.append(f"! it calls `{name}`, which models do not: open it only if you trust where it came from")
     lines += [f"! {problem}" for problem in told["problems"]]
     if not any(line.startswith("!") for line in lines):
         lines += ["", f"nothing stands in the way: lading serve {model}"]
-    return "\n".join(lines)
+    return "\n".join(printable(line) for line in lines)

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from lading import errors
-from lading.errors import InputError, LadingError
+from lading.errors import InputError, LadingError, UsageError
 
 # 0 done · 1 failed · 2 usage · 3 bundle invalid · 4 environment does not match · 5 check failed · 130 interrupted
 _CODES: tuple[tuple[type[LadingError], int], ...] = (
@@ -33,7 +33,9 @@ def exit_code(run: Callable[[], Any]) -> int:
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.ClickException as error:
-        error.show()
+        context = getattr(error, "ctx", None)
+        verb = context.command_path if context else "lading"
+        print_error(UsageError(error.format_message(), hint=f"{verb} --help"))
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED

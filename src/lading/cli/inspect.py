@@ -10,9 +10,12 @@ import msgspec
 
 from lading.bundle.manifest import Manifest
 from lading.cli.options import ignore_versions_option, json_option, model_argument
+from lading.cli.printing import printable
 from lading.engine.model import Model
 from lading.schema.cells import expectation
+from lading.schema.fields import Output, Schema
 from lading.schema.synthetic import example_row
+from lading.schema.words import answer_in_words, names_of, shortened
 
 
 @click.command("inspect")
@@ -67,23 +70,31 @@ def _json(value: Any) -> bytes:
 
 def _words(manifest: Manifest) -> str:
     schema = manifest.model_schema
+    packed = bool(manifest.created)
     facts = {
-        "model": f"{manifest.name} {manifest.version}",
+        "model": f"{manifest.name} {manifest.version if packed else ''}".rstrip(),
         "class": f"{manifest.class_name}   ({manifest.flavor}, {schema.task})",
-        "packed": f"{manifest.created}   Python {manifest.python}" if manifest.created else "not packed",
+        "packed": f"{manifest.created}   Python {manifest.python}" if packed else "no",
         "needs": ", ".join(f"{r.name} {r.version}" for r in manifest.requirements) or "nothing",
         "data": f"{manifest.data.rows} rows" if manifest.data else "none was seen",
         "unused": ", ".join(schema.unused),
     }
-    lines = [f"{word:<9} {text}" for word, text in facts.items() if text]
-    lines += ["", "inputs"]
-    width = max(len(name) for name in schema.names)
-    lines += [f"  {f.name:<{width}}   {expectation(f)}   {f.description}".rstrip() for f in schema.inputs]
-    lines += ["", "outputs"]
-    for output in schema.outputs:
-        names = ", ".join(str(name) for name in (output.labels or output.classes or output.columns))
-        lines.append(f"  {output.name}   {output.datatype} {list(output.shape)}   {names}".rstrip())
-    if manifest.metadata:
-        lines += ["", "metadata", *(f"  {name}   {value}" for name, value in manifest.metadata.items())]
-    lines += [f"note      {note}" for note in manifest.notes]
-    return "\n".join(lines)
+    sections = {
+        "": facts,
+        "inputs": {field.name: f"{expectation(field)}   {field.description}".rstrip() for field in schema.inputs},
+        "outputs": {output.name: _output(schema, output) for output in schema.outputs},
+        "metadata": {name: str(value) for name, value in manifest.metadata.items()},
+    }
+    parts = [_section(title, lines) for title, lines in sections.items() if lines]
+    return "\n\n".join([*parts, *(f"note: {printable(note)}" for note in manifest.notes)])
+
+
+def _output(schema: Schema, output: Output) -> str:
+    return answer_in_words(schema) if output is schema.outputs[0] else f"number a class: {shortened(names_of(output))}"
+
+
+def _section(title: str, facts: dict[str, str]) -> str:
+    width = max(len(word) for word in facts)
+    indent = "  " if title else ""
+    lines = [printable(f"{indent}{word:<{width}}   {text}") for word, text in facts.items() if text]
+    return "\n".join([title, *lines] if title else lines)

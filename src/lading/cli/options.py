@@ -10,7 +10,7 @@ import click
 
 from lading.bundle.declared import Declared, DeclaredInput, parse_domain
 from lading.errors import SettingsError
-from lading.settings import SETTINGS, Setting, Settings, load_settings, read_config
+from lading.settings import CONFIG_NAME, SETTINGS, Setting, Settings, load_settings, read_config
 
 Decorated = Callable[..., Any]
 
@@ -41,9 +41,10 @@ def _shown(default: object) -> str:
     return f"{default:g}" if isinstance(default, float) else str(default)
 
 
-def settings_from(options: dict[str, Any], config: Path) -> Settings:
-    """The settings that these options, the environment and the table `[serve]` of a file say."""
-    table = read_config(config).get("serve", {})
+def settings_from(options: dict[str, Any], config: Path | None, folder: Path) -> Settings:
+    """The settings that these options, the environment and the table `[serve]` say, of a file or of one in a folder."""
+    table = read_config(config, is_required=True) if config else read_config(folder / CONFIG_NAME)
+    table = table.get("serve", {})
     if not isinstance(table, dict):
         raise SettingsError("`serve` in lading.toml is a table of settings")
     return load_settings(options, table)
@@ -58,7 +59,7 @@ def declared_options(fn: Decorated) -> Decorated:
 
 _DECLARED_OPTIONS = (
     click.option("--name", help="Name of the model [default: of its file]"),
-    click.option("--version", help="Version of the model [default: 1.0.0]"),
+    click.option("--version", help="Version of the model [default: 1.0.0 in a bundle]"),
     click.option(
         "--labels", help="What to answer in place of the classes, in their order: Setosa,VersiColor,Virginica"
     ),
@@ -77,6 +78,8 @@ def declared_from(
     target: str | None = None,
 ) -> Declared:
     """What the options declare."""
+    if name == "" or version == "":
+        raise SettingsError("a name and a version are not empty")
     inputs: dict[str, DeclaredInput] = dict(parse_domain(text) for text in domain)
     return Declared(
         name=name,

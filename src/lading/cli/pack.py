@@ -14,7 +14,9 @@ from lading.cli.options import declared_from, declared_options, ignore_versions_
 @click.command("pack")
 @model_argument
 @click.option(
-    "--data", type=click.Path(path_type=Path), help="Training data: CSV, JSON or Parquet; only counts are kept."
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Training data: CSV, JSON or Parquet; no row of it is kept.",
 )
 @click.option("--target", help="Column of the data that the model predicts; several with commas.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to write [default: NAME-VERSION.lading]")

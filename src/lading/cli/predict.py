@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +58,11 @@ def _read(data: str) -> tuple[bytes, bool]:
     if data.lstrip()[:1] in ("{", "["):
         return data.encode("utf-8", "surrogateescape"), False
     path = Path(data)
-    if path.suffix not in (".csv", ".json"):
+    suffix = path.suffix.lower()
+    if suffix not in (".csv", ".json"):
         raise UsageError(f"`{data}` is neither JSON nor a .csv or .json file", hint="a row is '{\"column\": 1.4, …}'")
     try:
-        return path.read_bytes(), path.suffix == ".csv"
+        return path.read_bytes(), suffix == ".csv"
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
 
@@ -78,11 +80,14 @@ def _write(model: Model, decoded: Decoded, answer: Answer, output: Path | None) 
     except OSError as error:
         raise UsageError(f"cannot write {output}: {error.strerror}") from None
     click.echo(f"wrote     {output}   {len(decoded.rows)} rows", err=True)
+    for warning in answer.warnings:
+        click.echo(f"warning   {warning.column}: {warning.detail}, in {warning.rows} rows", err=True)
 
 
 def _csv(model: Model, decoded: Decoded, answer: Answer) -> bytes:
     """The rows with their predictions, and probabilities where asked for, in columns behind them."""
-    predictions = [_columns("prediction", value) for value in answer.predictions]
+    targets = model.schema.outputs[0].columns
+    predictions = [_columns("prediction", value, targets) for value in answer.predictions]
     probabilities: list[dict[str, Any]] = [
         _columns("probability", value) for value in answer.probabilities or [{}] * len(predictions)
     ]
@@ -94,9 +99,9 @@ def _csv(model: Model, decoded: Decoded, answer: Answer) -> bytes:
     return text.getvalue().encode()
 
 
-def _columns(name: str, value: Any) -> dict[str, Any]:
+def _columns(name: str, value: Any, names: Sequence[str] = ()) -> dict[str, Any]:
+    if isinstance(value, list):
+        value = dict(zip(names or range(len(value)), value, strict=True))
     if isinstance(value, dict):
         return {f"{name} {key}": part for key, part in value.items()}
-    if isinstance(value, list):
-        return {f"{name} {position}": part for position, part in enumerate(value)}
     return {name: value}

@@ -15,7 +15,7 @@ from lading.cli.options import (
     settings_from,
     settings_options,
 )
-from lading.settings import CONFIG_NAME, Settings
+from lading.settings import Settings
 
 
 @click.command("serve")
@@ -32,11 +32,11 @@ def command(model: Path, config: Path | None, ignore_versions: bool, **options: 
     """
     said = {name: options.pop(name) for name in ("name", "version", "labels", "domain", "output_range")}
     declared = declared_from(**said)
-    settings = settings_from(options, config or model.parent / CONFIG_NAME)
+    settings = settings_from(options, config, model.parent)
 
     from lading.engine.loading import load
 
-    serve(settings, lambda: load(model, ignore_versions=ignore_versions, declared=declared), model.name)
+    serve(settings, lambda: load(model, ignore_versions=ignore_versions, declared=declared), str(model))
 
 
 def serve(settings: Settings, load: Any, file: str) -> None:

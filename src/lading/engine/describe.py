@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lading.errors import UnsupportedModel
+from lading.errors import EnvironmentMismatch, UnsupportedModel
 from lading.flavors.flavor import Predictions, Predictor
 from lading.schema.fields import Datatype, Field, Output, Schema
 from lading.schema.synthetic import draw_rows
@@ -43,6 +43,8 @@ def ask(predictor: Predictor, table: Table, *, hint: str | None = None) -> Predi
     """
     try:
         predictions = predictor.predict(table, proba=predictor.has_probabilities)
+    except EnvironmentMismatch:
+        raise
     # A model is anybody's code and may raise anything.
     except (Exception, SystemExit) as error:
         reason = str(error).split("\n")[0][:300]

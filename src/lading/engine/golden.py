@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from lading.errors import BundleError, CheckFailed
+from lading.errors import BundleError, CheckFailed, InputError
 from lading.schema.fields import Field, Schema
 from lading.schema.reference import Reference
 from lading.schema.rows import RowChecker
@@ -63,9 +63,13 @@ def replay(golden: Golden, schema: Schema, answers: Answers) -> None:
     """Ask the golden rows again.
 
     Raises:
+        BundleError: the rows do not fit the schema.
         CheckFailed: an answer differs; the message says how many, and which came first.
     """
-    rows = RowChecker(schema).arrays([list(row) for row in golden.rows])
+    try:
+        rows = RowChecker(schema).arrays([list(row) for row in golden.rows])
+    except InputError as error:
+        raise BundleError("the golden rows do not fit the schema of the bundle") from error
     predictions, probabilities = answers(rows)
     pairs = [zip(golden.predictions, predictions, strict=True)]
     if golden.probabilities is not None:
@@ -84,6 +88,8 @@ def decode_golden(data: bytes) -> Golden:
         golden = msgspec.json.decode(data, type=Golden)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise BundleError("the golden rows in the bundle cannot be read") from None
+    if not golden.rows:
+        raise BundleError("the bundle has no golden rows")
     lengths = {len(golden.rows), len(golden.predictions), len(golden.probabilities or golden.rows)}
     if len(lengths) != 1:
         raise BundleError("the golden rows in the bundle and their answers are not as many")

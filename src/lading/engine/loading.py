@@ -15,7 +15,7 @@ from lading.bundle.archive import is_archive
 from lading.bundle.bundle import SUFFIX, Bundle
 from lading.bundle.declared import Declared, declare, default_name, read_declared, read_metadata
 from lading.bundle.environment import Difference, differences, installed, refuse_differences
-from lading.bundle.manifest import GOLDEN, REFERENCE, Manifest, check_names
+from lading.bundle.manifest import GOLDEN, REFERENCE, Manifest, Requirement, check_names
 from lading.engine.describe import describe
 from lading.engine.golden import decode_golden
 from lading.engine.model import Model
@@ -214,12 +214,18 @@ def manifest_of(
         class_name=predictor.class_name,
         model_schema=schema,
         metadata={**predictor.metadata, **read_metadata(path), **declared.metadata},
-        requirements=installed(needs.distributions),
+        requirements=requirements_of(needs, predictor),
         python=platform.python_version(),
         notes=tuple(predictor.learn().notes),
     )
     check_names(manifest)
     return manifest
+
+
+def requirements_of(needs: Needs, predictor: Predictor) -> tuple[Requirement, ...]:
+    """What the model needs, with the versions here: what its file names, and pandas where it wants frames."""
+    frames = ["pandas"] if predictor.learn().wants == "frame" else []
+    return installed([*needs.distributions, *frames])
 
 
 def _decode_reference(data: bytes) -> Reference:

@@ -12,7 +12,7 @@ import numpy as np
 from lading.bundle.manifest import Manifest
 from lading.engine.answers import Answer, Checked, OutputCheck
 from lading.engine.golden import Golden
-from lading.errors import PredictionFailed, UsageError
+from lading.errors import EnvironmentMismatch, PredictionFailed, UsageError, name_of
 from lading.flavors.flavor import Predictor
 from lading.schema.decode import Decoder, Limits
 from lading.schema.fields import Schema
@@ -111,9 +111,11 @@ class Model:
         """The same for a table."""
         try:
             predictions = self.predictor.predict(table, proba=proba)
+        except EnvironmentMismatch:
+            raise
         # A model is anybody's code: it may raise anything, and may even call `sys.exit`.
         except (Exception, SystemExit) as error:
-            kind = type(error).__name__
+            kind = name_of(error)
             raise PredictionFailed(f"the model failed on this input ({kind})", code="model.failed") from error
         return self._check.check(predictions, table.rows), self._watch.look(table)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,11 +11,13 @@ from lading.schema.table import Row
 
 _REPEATS = 3
 _SLOW_S = 0.1
+_TRUST = 0.05
+"""How much of the difference is believed when a batch was quicker than thought."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Pace:
-    """A line through two measurements."""
+    """A line through two measurements, which every batch that follows corrects."""
 
     base_s: float
     row_s: float
@@ -22,6 +25,14 @@ class Pace:
     def seconds(self, rows: int) -> float:
         """What a batch of so many rows takes, about."""
         return self.base_s + self.row_s * rows
+
+    def note(self, rows: int, seconds: float) -> None:
+        """Learn from a batch: at once where it took longer than thought, little by little where it was quicker."""
+        error = seconds - self.seconds(rows)
+        if error == -math.inf:  # nothing was known
+            self.base_s, self.row_s = seconds, 0.0
+        else:
+            self.base_s = max(0.0, self.base_s + (error if error > 0 else error * _TRUST))
 
 
 def measure(run: Callable[[Sequence[Row]], Any], rows: Sequence[Row], *, clock: Callable[[], float]) -> Pace:

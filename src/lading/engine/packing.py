@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,17 +13,17 @@ import msgspec
 
 from lading.bundle.bundle import SUFFIX, write_bundle
 from lading.bundle.declared import Declared, default_name, read_metadata
-from lading.bundle.environment import installed
 from lading.bundle.manifest import GOLDEN, REFERENCE, Data, Manifest, check_names, safe_name
 from lading.engine.golden import make_golden, replay
 from lading.engine.learning import learn
-from lading.engine.loading import declared_beside, examine, is_bundle, read_model_file
+from lading.engine.loading import declared_beside, examine, is_bundle, read_model_file, requirements_of
 from lading.engine.model import Model
 from lading.errors import PredictionFailed, UnsupportedModel, UsageError
 from lading.flavors.flavor import Flavor, Needs, Predictor
 from lading.flavors.registry import dump_with_any
 from lading.schema.fields import Schema
 from lading.schema.sample import Sample, as_sample, read_sample
+from lading.schema.words import answer_in_words, inputs_in_words, shortened
 from lading.settings import packing_time
 
 Report = Callable[[str, str], None]
@@ -66,7 +66,7 @@ def pack(
     Args:
         model: a fitted model, or the path of a model file.
         X: training data that the schema is learned from, (rows, columns): a data frame, an array, or the path of a
-            CSV, JSON or Parquet file, which may hold the target too. Only counts are kept of it.
+            CSV, JSON or Parquet file, which may hold the target too. No row of it is kept.
         y: the target; only its name is used, where it has one.
         path: where to write; `NAME-VERSION.lading` in the current folder when not given.
         declared: what the author says, over what `lading.toml` beside the model's file says.
@@ -141,7 +141,7 @@ def _manifest(
         class_name=predictor.class_name,
         model_schema=schema,
         metadata={**predictor.metadata, **beside, **declared.metadata},
-        requirements=installed(source.needs.distributions),
+        requirements=requirements_of(source.needs, predictor),
         python=platform.python_version(),
         created=created.isoformat().replace("+00:00", "Z"),
         notes=() if sample else tuple(predictor.learn().notes),
@@ -175,13 +175,10 @@ def _reason(error: PredictionFailed) -> str:
 
 
 def _words(schema: Schema, *, with_data: bool) -> str:
-    counts: Mapping[str, int] = {}
-    for field in schema.inputs:
-        counts = {**counts, field.kind: counts.get(field.kind, 0) + 1}
-    kinds = ", ".join(f"{count} {kind}" for kind, count in counts.items())
-    unused = f"   ({len(schema.unused)} columns not used by the model)" if schema.unused else ""
+    count = len(schema.unused)
+    unused = f"   ({count} column{'s' * (count != 1)} not used: {shortened(schema.unused)})" if count else ""
     origin = "" if with_data else "   (ranges need training data: --data train.csv)"
-    return f"{len(schema.inputs)} inputs: {kinds}{unused}{origin}"
+    return f"{inputs_in_words(schema)} -> {answer_in_words(schema)}{unused}{origin}"
 
 
 def _json(value: Any) -> bytes:

@@ -173,7 +173,13 @@ def _classes(model: Any, task: Task) -> tuple[tuple[Value, ...], ...]:
     if classes is None:
         return ()
     targets = classes if isinstance(classes, list) else [classes]
-    return tuple(tuple(np.asarray(target).tolist()) for target in targets)
+    return tuple(tuple(_plain(label) for label in np.asarray(target).tolist()) for target in targets)
+
+
+def _plain(label: Any) -> Value:
+    """A class as Python's own value; an array of objects may hold NumPy's."""
+    value: Value = label.item() if isinstance(label, np.generic) else label
+    return value
 
 
 def _dense(answer: Any) -> Array:

@@ -39,6 +39,7 @@ class Needs:
         modules: top-level modules that are not here, and that nobody knows to be of a distribution.
         problems: what will not work here, one sentence each, with what to do.
         metadata: the author's words in the file.
+        strange: what it names that no model needs, and that would do something when it is opened.
         names: everything that a pickle names, as `module.name`; empty for formats that name nothing.
     """
 
@@ -47,6 +48,7 @@ class Needs:
     modules: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    strange: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
 
 

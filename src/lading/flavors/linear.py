@@ -74,8 +74,10 @@ def _read(data: bytes) -> LinearFile:
     per_feature = (*file.coef, *(part for part in (file.mean, file.scale, file.low, file.high) if part))
     scores = len(file.classes) or len(file.coef)
     fits = all(len(part) == width for part in per_feature) and len(file.coef) == len(file.intercept) == scores
-    if not width or not scores or not fits:
+    if not width or not scores or not fits or len(file.low) != len(file.high):
         raise FormatError("the parts of the linear model do not have the same numbers of features and scores")
+    if len(set(file.classes)) != len(file.classes):
+        raise FormatError("two classes of the linear model have the same name")
     return file
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import sys
 
 from lading.bundle.pickles import sniff, unwrap
 from lading.bundle.recorder import Recording, distributions, record, unresolved
@@ -12,8 +13,9 @@ from lading.errors import EnvironmentMismatch, FormatError, LadingError, Unsuppo
 from lading.flavors.estimator import SklearnModel, versions_said
 from lading.flavors.flavor import Needs
 
-MAX_MODEL_BYTES = 16 << 30
-"""Bytes that a compressed model may unpack to."""
+MAX_RATIO = 100
+"""Times its own size that a compressed model may unpack to; `FREE_BYTES` it always may."""
+FREE_BYTES = 1 << 30
 
 _NAMES = (".joblib", ".pkl", ".pickle", ".sav")
 # What joblib takes from a file's name for how to compress it (`joblib.dump`), and the name itself for no compression.
@@ -45,6 +47,22 @@ whoever has registered the name would be trusted.
 """
 
 
+# What ordinary models name of the standard library: containers, numbers, moments, partial functions.
+_HARMLESS_MODULES = frozenset(
+    {"_codecs", "array", "collections", "copyreg", "datetime", "decimal", "enum", "fractions", "functools", "math"}
+    | {"operator", "pathlib", "re", "sre_compile", "types", "uuid", "zoneinfo"}
+)
+_HARMLESS_BUILTINS = frozenset(
+    {"bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "object", "range", "set"}
+    | {"slice", "str", "tuple", "type"}
+)
+_NO_MODELS = frozenset(
+    {"NoneType", "bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "set"}
+    | {"str", "tuple", "numpy.ndarray"}
+)
+"""Types that a pickle may hold instead of a model."""
+
+
 class SklearnFlavor:
     """Pickled scikit-learn estimators, and whatever else keeps their interface."""
 
@@ -59,7 +77,7 @@ class SklearnFlavor:
 
     def needs(self, data: bytes) -> Needs:
         """What the pickle names, by reading it with stand-ins in place of everything that it names."""
-        recording = record(unwrap(data, max_bytes=MAX_MODEL_BYTES))
+        recording = record(unwrap(data, max_bytes=_max_bytes(data)))
         versions: dict[str, str | None] = dict.fromkeys(distributions(recording))
         versions |= {"scikit-learn": None, "joblib": None}
         versions |= recording.versions
@@ -70,6 +88,7 @@ class SklearnFlavor:
             distributions=versions,
             modules=tuple(package for package in missing if package not in _DISTRIBUTIONS),
             problems=_problems(recording),
+            strange=_strange(recording),
             metadata=recording.metadata or {},
             names=tuple(f"{module}.{name}" for module, name in recording.names),
         )
@@ -80,7 +99,7 @@ class SklearnFlavor:
 
         try:
             with versions_said():
-                loaded = joblib.load(io.BytesIO(unwrap(data, max_bytes=MAX_MODEL_BYTES)))
+                loaded = joblib.load(io.BytesIO(unwrap(data, max_bytes=_max_bytes(data))))
             _, model, metadata = find_model(loaded)
             return SklearnModel(model, metadata)
         except LadingError:
@@ -127,8 +146,25 @@ def _missing_packages(recording: Recording) -> list[str]:
     return sorted({item.module.split(".")[0] for item in unresolved(recording) if item.reason == "package"})
 
 
+def _strange(recording: Recording) -> tuple[str, ...]:
+    """What the pickle names of the standard library beyond what models are made of; words for people, never a gate."""
+    return tuple(
+        f"{module}.{name}"
+        for module, name in recording.names
+        if module.split(".")[0] in sys.stdlib_module_names
+        and module not in ("__main__", *_HARMLESS_MODULES)
+        and not (module == "builtins" and name in _HARMLESS_BUILTINS)
+    )
+
+
+def _max_bytes(data: bytes) -> int:
+    return max(FREE_BYTES, MAX_RATIO * len(data))
+
+
 def _problems(recording: Recording) -> tuple[str, ...]:
     own = sorted({item.name for item in unresolved(recording) if item.reason == "main"})
+    if not own and recording.top in _NO_MODELS and recording.model_key is None:
+        return (f"it holds a `{recording.top}`, which is no model",)
     if not own:
         return ()
     names = ", ".join(f"`{name}`" for name in own)

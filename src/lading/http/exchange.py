@@ -91,14 +91,13 @@ class ExchangeMiddleware:
 
     def _close(self, exchange: Exchange, method: str) -> None:
         method = method if method in _METHODS else "OTHER"
-        status = exchange.status or _CLOSED_BY_CALLER  # it was cancelled before there was an answer
-        self._counters.add("requests", f"{exchange.route} {status}")
+        self._counters.add("requests", f"{exchange.route} {exchange.status}")
         self._log.add(
             Entry(
                 time=time.time(),
                 method=method,
                 route=exchange.route,
-                status=status,
+                status=exchange.status,
                 rows=exchange.rows,
                 duration_ms=round((time.perf_counter() - exchange.start) * 1000, 3),
                 request_id=exchange.ids.request,

@@ -57,7 +57,7 @@ def problem(error: LadingError, request_id: str) -> Response:
     if isinstance(error, InputError):
         body["errors"] = error.problems
         body["total"] = error.total
-    return Response(msgspec.json.encode(body), status, headers=_headers(error), media_type=MEDIA_TYPE)
+    return Response(msgspec.json.encode(body) + b"\n", status, headers=_headers(error), media_type=MEDIA_TYPE)
 
 
 def _headers(error: LadingError) -> dict[str, str]:

@@ -16,6 +16,7 @@ from lading.http.body import read_body
 from lading.http.exchange import Exchange
 from lading.http.leaving import unless_left
 from lading.http.problems import HttpError
+from lading.http.reading import BodyReader
 from lading.schema.decode import Decoded
 from lading.schema.openapi import openapi
 from lading.schema.problems import suggest
@@ -34,6 +35,7 @@ class Predict:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._reader = BodyReader(service.settings.request_timeout_s)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a prediction request."""
@@ -47,7 +49,7 @@ class Predict:
         predicting = self._service.predict_async(decoded.rows, proba=proba, context=exchange.ids)
         answer = await unless_left(receive, predicting)
         body = body_of(answer, is_single=decoded.is_single, request_id=exchange.ids.request)
-        await Response(msgspec.json.encode(body), media_type=JSON)(scope, receive, send)
+        await _json(body)(scope, receive, send)
 
     async def _read_post(self, scope: Scope, receive: Receive) -> tuple[bool, Decoded]:
         settings = self._service.settings
@@ -55,7 +57,7 @@ class Predict:
         kind = _content_type(scope)
         proba = _proba(_query(scope))
         body = await read_body(scope, receive, max_bytes=settings.max_body_bytes, max_s=settings.body_timeout_s)
-        return proba, decoder.csv(body) if kind == "text/csv" else decoder.json(body)
+        return proba, await self._reader.read(decoder.csv if kind == "text/csv" else decoder.json, body)
 
     def _read_query(self, scope: Scope) -> tuple[bool, Decoded]:
         """Parameters that are columns make the row; what is left controls."""
@@ -149,4 +151,5 @@ def plain_routes(service: Service, exposition: Callable[[], bytes]) -> dict[str,
 
 
 def _json(value: object) -> Response:
-    return Response(msgspec.json.encode(value), media_type=JSON)
+    # The line end is for people: without it a shell's prompt stands behind the answer.
+    return Response(msgspec.json.encode(value) + b"\n", media_type=JSON)

@@ -42,11 +42,11 @@ class Complaint(Exception):
 
 def expectation(field: Field) -> str:
     """What the field asks for, in a few words: `number, seen 0 to 214`."""
-    text = "one of " + list_values(field.values) if field.values else _kind_expectation(field)
-    return text + (" or null" if field.nullable else "")
+    null = " or null" if field.nullable else ""
+    return f"one of {list_values(field.values)}{null}" if field.values else f"{_kind(field)}{null}{_bounds(field)}"
 
 
-def _kind_expectation(field: Field) -> str:
+def _kind(field: Field) -> str:
     words = {
         "bool": "boolean",
         "int": "integer",
@@ -54,12 +54,15 @@ def _kind_expectation(field: Field) -> str:
         "text": "string",
         "date": "ISO 8601 date",
     }
-    text = words[field.value_kind]
+    return words[field.value_kind]
+
+
+def _bounds(field: Field) -> str:
     if field.interval is not None:
-        text += f", {field.interval}"
-    elif field.seen is not None:
-        text += f", seen {field.seen}"
-    return text
+        return f", {field.interval}"
+    if field.seen is not None:
+        return f", seen {field.seen}"
+    return f", seen {list_values(field.categories)}" if field.categories else ""
 
 
 def number_bounds(field: Field) -> tuple[int, int] | tuple[float, float]:
@@ -73,11 +76,13 @@ def number_bounds(field: Field) -> tuple[int, int] | tuple[float, float]:
 
 
 def numpy_dtype(name: str) -> np.dtype[Any]:
-    """The NumPy dtype of a name, also of pandas' own (`Int64` as `int64`); `object` where there is none."""
-    try:
-        return np.dtype(name.lower())
-    except TypeError:
-        return np.dtype(object)
+    """The NumPy dtype of a name, also of pandas' own (`Int64`, `int64[pyarrow]`); `object` where there is none."""
+    for spelled in (name, name.lower().removesuffix("[pyarrow]")):
+        try:
+            return np.dtype(spelled)
+        except (TypeError, ValueError, SyntaxError):  # all of which NumPy raises for what it cannot read
+            continue
+    return np.dtype(object)
 
 
 def list_values(values: tuple[Value, ...]) -> str:
@@ -90,7 +95,8 @@ def list_values(values: tuple[Value, ...]) -> str:
 def cell_checker(field: Field) -> Callable[[object], Cell]:
     """A function that gives the checked cell or raises `Complaint`, made once for a field."""
     check_kind = _KIND_CHECKS[field.value_kind](field)
-    values = frozenset(field.values)
+    same = _moment if field.value_kind == "date" else _itself
+    values = frozenset(same(value) for value in field.values)
     interval = field.interval
     wanted = expectation(field)
     listed = list_values(field.values)
@@ -101,14 +107,22 @@ def cell_checker(field: Field) -> Callable[[object], Cell]:
                 return None
             raise Complaint("schema.null", f"expected {wanted}, got null", got="null")
         cell = check_kind(value)
-        # A date may have become a moment: allowed is what was sent.
-        if values and (value if isinstance(cell, datetime) else cell) not in values:
+        if values and same(cell) not in values:
             raise Complaint("schema.not_allowed", f"not one of {listed}", got=type_name(value))
         if interval is not None and isinstance(cell, int | float) and cell not in interval:
             raise Complaint("schema.out_of_domain", f"expected {wanted}", got=type_name(value))
         return cell
 
     return check
+
+
+def _itself(cell: Cell) -> Cell:
+    return cell
+
+
+def _moment(cell: Cell) -> Cell:
+    """What a date is compared by: `2024-02-29` and `2024-02-29T00:00` are the same."""
+    return parse_date(cell) if isinstance(cell, str) and is_date(cell) else cell
 
 
 def accepts(check: Callable[[object], Cell], value: object) -> bool:

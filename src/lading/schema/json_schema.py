@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lading.schema.cells import list_values
 from lading.schema.fields import Field, Output, Schema
 from lading.schema.synthetic import example_row, example_value
 
@@ -29,7 +30,7 @@ def field_schema(field: Field) -> dict[str, Any]:
     """One column."""
     kind = _TYPES[field.value_kind]
     result: dict[str, Any] = {"type": [kind, "null"] if field.nullable else kind}
-    if field.values:
+    if field.values and field.kind != "date":  # of which each can be written in several ways
         result["enum"] = [*field.values, None] if field.nullable else list(field.values)
     if field.interval is not None:
         result |= _present(minimum=field.interval.minimum, maximum=field.interval.maximum)
@@ -42,6 +43,8 @@ def _description(field: Field) -> str:
     parts = [field.description]
     if field.kind == "date":
         parts.append("ISO 8601 date, with or without time")
+        if field.values:
+            parts.append("one of " + list_values(field.values))
     if field.seen is not None:
         parts.append(f"seen in training: {field.seen}")
     if field.categories and not field.values:

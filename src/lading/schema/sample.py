@@ -174,7 +174,7 @@ def _read_parquet_columns(data: bytes) -> dict[str, Column]:
         hint = 'pip install "lading[parquet]"'
         raise UsageError("reading Parquet needs pyarrow, which is not installed", hint=hint) from None
     try:
-        table = pyarrow.parquet.read_table(pyarrow.BufferReader(data))
+        table = pyarrow.parquet.ParquetFile(pyarrow.BufferReader(data)).read()
     except (pyarrow.ArrowException, OSError):
         raise BrokenInput("the Parquet file is broken", code="input.not_parquet") from None
     _refuse_twins(table.column_names)

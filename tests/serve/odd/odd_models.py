@@ -2,14 +2,15 @@
 
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 
-HELD, RAISING, LEAVING = 77.0, 13.0, 14.0
-"""What rows have that wait at the gate, that make the model raise, and that make it call `sys.exit`."""
+HELD, RAISING, LEAVING, WARNING = 77.0, 13.0, 14.0, 15.0
+"""What rows have that wait at the gate, or make the model raise, call `sys.exit`, or warn."""
 
 
 def pass_gate(folder: str) -> None:
@@ -42,6 +43,8 @@ class Odd(RegressorMixin, BaseEstimator):
             raise ValueError(f"what a value: {x}")
         if (x == LEAVING).any():
             sys.exit(f"what a value: {x}")
+        if (x == WARNING).any():
+            warnings.warn(f"what a value: {x}", stacklevel=1)
         if (x == HELD).any():
             pass_gate(self.predicts_at)
         return x * float(os.environ.get("ODD_FACTOR", "2"))

@@ -1,0 +1,35 @@
+"""Bodies become rows: a small one at once, a large one in a thread, so that probes are answered meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from lading.errors import DeadlineExceeded
+from lading.schema.decode import Decoded
+
+INLINE_BYTES = 64 << 10
+"""Up to here no body takes longer than about 20 ms, whatever is in it."""
+
+
+class BodyReader:
+    """Decodes bodies; large ones one after the other, so that only one at a time takes memory for its cells."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._thread = ThreadPoolExecutor(1, "lading-decode")
+
+    async def read(self, decode: Callable[[bytes], Decoded], body: bytes) -> Decoded:
+        """The rows of a body.
+
+        Raises:
+            DeadlineExceeded: other large bodies, or this one, took too long.
+        """
+        if len(body) <= INLINE_BYTES:
+            return decode(body)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await asyncio.get_running_loop().run_in_executor(self._thread, decode, body)
+        except TimeoutError:
+            raise DeadlineExceeded("the deadline passed while the body was read") from None

@@ -1,0 +1,118 @@
+"""`lading predict`: one row or many, from text, files or stdin, to stdout or a file."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from sklearn.linear_model import LinearRegression
+from tests.cli.conftest import IRIS
+
+import lading
+
+ROW = json.dumps(IRIS.data.iloc[0].to_dict())
+ROWS = json.dumps(IRIS.data.head(3).to_dict("records"))
+CSV = IRIS.data.head(3).to_csv(index=False)
+
+
+@pytest.mark.parametrize("name", ["iris.lading", "model.joblib"])
+def test_one_row_gives_one_prediction(name: str, run: Any, folder: Path) -> None:
+    result = run("predict", name, ROW)
+    assert (result.code, result.err) == (0, "")
+    assert result.json == {"prediction": 0}
+
+
+@pytest.mark.parametrize(
+    "data", [ROWS, "rows.csv", "rows.json", '{"X": [[5.1, 3.5, 1.4, 0.2]]}', f'{{"instances": {ROWS}}}']
+)
+def test_many_rows_give_as_many(data: str, run: Any, folder: Path) -> None:
+    result = run("predict", "iris.lading", data)
+    assert result.code == 0
+    assert set(result.json["predictions"]) == {0}
+
+
+@pytest.mark.parametrize("stdin", [ROWS, f"  {ROWS}", CSV])
+def test_stdin_may_be_either(stdin: str, run: Any, folder: Path) -> None:
+    assert run("predict", "iris.lading", "-", stdin=stdin).json == {"predictions": [0, 0, 0]}
+
+
+def test_probabilities_are_added_when_asked_for(run: Any, folder: Path, model: Any) -> None:
+    told = run("predict", "iris.lading", "--proba", ROW).json
+    assert list(told["probabilities"].values()) == model.predict_proba(IRIS.data.iloc[:1])[0].tolist()
+
+
+def test_a_file_gets_the_rows_with_their_predictions(run: Any, folder: Path, model: Any) -> None:
+    result = run("predict", "iris.lading", "rows.csv", "-o", "scored.csv", "--proba")
+    assert (result.code, result.out) == (0, "")
+    scored = pd.read_csv(folder / "scored.csv")
+    assert scored.iloc[:, :4].equals(IRIS.data.head(3))
+    assert scored["prediction"].tolist() == [0, 0, 0]
+    names = ["probability 0", "probability 1", "probability 2"]
+    assert scored[names].to_numpy().tolist() == model.predict_proba(IRIS.data.head(3)).tolist()
+
+
+def test_a_json_file_gets_what_stdout_would(run: Any, folder: Path) -> None:
+    assert run("predict", "iris.lading", "rows.csv", "-o", "scored.json").code == 0
+    assert json.loads((folder / "scored.json").read_bytes()) == run("predict", "iris.lading", "rows.csv").json
+
+
+def test_several_targets_are_columns_with_their_names(run: Any, folder: Path) -> None:
+    model = LinearRegression().fit(IRIS.data.iloc[:, :2], IRIS.data.iloc[:, 2:])
+    lading.pack(model, IRIS.data.iloc[:, :2], IRIS.data.iloc[:, 2:], folder / "two.lading")
+    assert run("predict", "two.lading", '{"X": [5.1, 3.5]}', "-o", "scored.csv").code == 0
+    with (folder / "scored.csv").open() as file:
+        header = next(csv.reader(file))
+    assert header[2:] == ["prediction petal length (cm)", "prediction petal width (cm)"]
+
+
+def test_what_training_never_saw_is_said_where_a_file_cannot_hold_it(run: Any, folder: Path) -> None:
+    result = run("predict", "iris.lading", '{"X": [5.1, 3.5, 1.4, 99]}', "-o", "scored.csv")
+    assert result.code == 0
+    assert "warning   petal width (cm): outside the range seen in training, 0.1 to 2.5, in 1 rows" in result.err
+
+
+def test_every_problem_is_listed(run: Any, folder: Path) -> None:
+    row = {"sepal lenth (cm)": 5.1, "sepal width (cm)": "wide", "petal length (cm)": 1.4}
+    result = run("predict", "iris.lading", json.dumps([row, json.loads(ROW)]))
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith("error: 4 problems with the input\n")
+    assert "did you mean `sepal length (cm)`?" in result.err
+    assert "row 0" in result.err
+    assert '"wide"' not in result.err
+
+
+WRONG = {
+    "neither JSON nor a file": (["iris.lading", "rows"], 2),
+    "no text": (["iris.lading", ""], 2),
+    "no such file": (["iris.lading", "nowhere.csv"], 2),
+    "half a row": (["iris.lading", "{"], 1),
+    "too deep": (["iris.lading", "[" * 100_000], 1),
+    "no rows": (["iris.lading", "[]"], 1),
+    "a number": (["iris.lading", "[1]"], 1),
+    "an unknown kind of file": (["iris.lading", ROW, "-o", "scored.xlsx"], 2),
+    "no folder": (["iris.lading", ROW, "-o", "nowhere/scored.csv"], 2),
+    "no model": (["nowhere.joblib", ROW], 2),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_cannot_be_predicted_is_said(name: str, run: Any, folder: Path) -> None:
+    arguments, code = WRONG[name]
+    before = sorted(folder.iterdir())
+    result = run("predict", *arguments)
+    assert (result.code, result.out) == (code, "")
+    assert result.err.startswith("error: ")
+    assert sorted(folder.iterdir()) == before
+
+
+def test_nothing_on_stdin_is_broken_input(run: Any, folder: Path) -> None:
+    assert run("predict", "iris.lading", "-").code == 1
+
+
+def test_probabilities_that_a_model_does_not_give_are_wrong_usage(run: Any, folder: Path) -> None:
+    lading.pack(LinearRegression().fit(IRIS.data, IRIS.target), path=folder / "line.lading")
+    result = run("predict", "line.lading", ROW, "--proba")
+    assert result.code == 2
+    assert "LinearRegression gives no probabilities" in result.err
