@@ -343,5 +343,5 @@ SAVED = {
 @pytest.mark.parametrize("name", SAVED)
 def test_a_file_without_a_model_is_refused_with_the_reason(name: str, folder: Path) -> None:
     joblib.dump(SAVED[name], folder / "model.joblib")
-    with pytest.raises(UnsupportedModel, match="cannot be served: it |which is no model"):
+    with pytest.raises(UnsupportedModel, match=r"cannot be served: it |which is no model"):
         lading.load(folder / "model.joblib")
