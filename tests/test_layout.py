@@ -158,8 +158,6 @@ def _goes_down(each: Import) -> bool:
     importer, imported = _part(each.importer), _part(each.imported)
     if importer == imported:
         return True
-    if each.for_types and (importer, imported) == ("errors", "schema"):
-        return True  # an `InputError` carries problems, and says of which type they are
     top = RANKS[CEILINGS[importer]] + 1 if importer in CEILINGS else RANKS.get(importer, len(LAYERS))
     return RANKS.get(imported, len(LAYERS)) < top
 
@@ -224,6 +222,7 @@ BROKEN: dict[Rule, list[str]] = {
         "schema: if TYPE_CHECKING: from lading.bundle import Manifest",
         "schema: if typing.TYPE_CHECKING: pass\nelse: import lading.bundle",
         "errors: from lading.schema.problems import Problem",
+        "errors: if TYPE_CHECKING: from lading.schema.problems import Problem",
         "http.app: from lading.monitor import counters",
         "serve: from lading.ship import plan",
         "ship.plan: import lading.service",
@@ -260,12 +259,11 @@ BROKEN: dict[Rule, list[str]] = {
 FINE: list[tuple[Rule, str]] = [
     (unknown_modules, "__init__: | __main__: | http.app: "),
     (upward_imports, "cli: def run(): from lading.serve import supervisor; import numpy"),
-    (upward_imports, "errors: if TYPE_CHECKING: from lading.schema.problems import Problem"),
     (upward_imports, "http.app: from lading.http import routes; from lading import __version__"),
     (upward_imports, "__init__: import lading.serve | ship: from lading.bundle.manifest import Manifest"),
     (import_cycles, "bundle.a: import lading.bundle.b | bundle.b: import lading.bundle"),
     (import_cycles, "bundle: from .a import A | bundle.a: from . import b | bundle.b: "),
-    (import_cycles, "errors: if TYPE_CHECKING: import lading.schema | schema: import lading.errors"),
+    (import_cycles, "__init__: if TYPE_CHECKING: import lading.schema | schema: import lading.errors | errors: "),
     (broken_walls, "http.app: import lading.service | serve: import lading.journal, lading.monitor"),
     (frameworks_at_start, "flavors.sklearn: def load(): import sklearn"),
     (frameworks_at_start, "flavors.sklearn: if TYPE_CHECKING: import pandas"),

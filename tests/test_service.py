@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -327,6 +328,25 @@ def test_a_slow_model_runs_in_a_thread_and_a_fast_one_inline(counters: LocalCoun
         ask(service, 1.0)
     used = [name for name in threads if name != threading.current_thread().name]
     assert used == ["lading-model"]
+
+
+def test_a_model_that_turns_slow_runs_in_a_thread_from_then_on(counters: LocalCounters, model: Model):
+    threads: list[str] = []
+    clock_s = 0.0
+
+    def slower(inner: Any, table: Any, proba: bool) -> Predictions:
+        nonlocal clock_s
+        threads.append(threading.current_thread().name)
+        clock_s += 60.0 if table.matrix[0, 0] == 9.0 else 0.0
+        return inner.predict(table, proba=proba)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lading.service.time", SimpleNamespace(perf_counter=lambda: clock_s))
+        service = Service(Settings(), counters)
+        service.start(lambda: replace(model, predictor=Wrapped(model.predictor, slower)))
+        for number in (1.0, 9.0, 2.0):
+            ask(service, number)
+    assert [name == "lading-model" for name in threads[-3:]] == [False, False, True]
 
 
 # --- counters

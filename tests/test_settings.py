@@ -80,6 +80,10 @@ def test_variables_of_others_are_left_alone():
     assert load_settings(environ={"PORT": "x", "LADINGPORT": "x", "MY_LADING_PORT": "x"}) == Settings()
 
 
+def test_what_the_tests_are_told_is_no_setting():
+    assert load_settings(environ={"LADING_TEST_SCALE": "full"}) == Settings()
+
+
 # --- what is refused
 
 
@@ -163,6 +167,11 @@ def test_the_file_is_read_as_tables(tmp_path: Path):
 
 def test_no_file_says_nothing(tmp_path: Path):
     assert read_config(tmp_path / "lading.toml") == {}
+
+
+def test_a_file_that_was_named_must_be_there(tmp_path: Path):
+    with pytest.raises(SettingsError, match=r"there is no file .*lading\.toml"):
+        read_config(tmp_path / "lading.toml", is_required=True)
 
 
 @pytest.mark.parametrize("data", [b"port = ", b"\xff\xfe", b"a = 1\na = 2", b"port = 80\x00"])

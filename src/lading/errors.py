@@ -26,10 +26,7 @@ where they are used. No message holds a data value out of a request: type, posit
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from lading.schema.problems import Problem
+from typing import Any
 
 __all__ = [
     "BrokenInput",
@@ -116,11 +113,16 @@ class CheckFailed(LadingError):
 
 
 class InputError(LadingError):
-    """The input does not fit the schema. `problems` lists every problem, not only the first."""
+    """The input does not fit the schema.
+
+    Attributes:
+        problems: each a `lading.schema.problems.Problem`: every problem, not only the first.
+        total: how many there are, where not all are listed.
+    """
 
     code = "schema.invalid"
 
-    def __init__(self, problems: Sequence[Problem], *, total: int | None = None) -> None:
+    def __init__(self, problems: Sequence[Any], *, total: int | None = None) -> None:
         self.problems = tuple(problems)
         self.total = len(self.problems) if total is None else total
         noun = "problem" if self.total == 1 else "problems"

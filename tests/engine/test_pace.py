@@ -1,11 +1,12 @@
 """How long a batch will take, from a few measurements."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
-from lading.engine.pace import measure
+from lading.engine.pace import Pace, measure
 
 ROWS = [(float(row),) for row in range(11)]
 
@@ -55,3 +56,34 @@ def test_a_model_that_is_slow_for_one_row_is_not_asked_for_all():
     pace = measure(clock.run, ROWS, clock=clock)
     assert set(clock.asked) == {1}
     assert pace.seconds(11) == pytest.approx(22.0)
+
+
+# --- what batches teach
+
+
+def test_a_batch_that_took_longer_is_believed_at_once():
+    pace = Pace(0.001, 0.0)
+    pace.note(10, 5.0)
+    assert pace.seconds(1) == pytest.approx(5.0)
+
+
+def test_batches_that_were_quicker_are_believed_little_by_little():
+    pace = Pace(5.0, 0.0)
+    pace.note(10, 0.001)
+    assert 4.0 < pace.seconds(1) < 5.0
+    for _ in range(300):
+        pace.note(10, 0.001)
+    assert pace.seconds(1) < 0.002
+
+
+def test_where_nothing_was_known_the_first_batch_is_what_is_known():
+    pace = Pace(math.inf, 0.0)
+    pace.note(10, 0.5)
+    assert pace.seconds(1) == pace.seconds(100) == 0.5
+
+
+def test_no_batch_is_ever_thought_to_take_less_than_nothing():
+    pace = Pace(0.001, 0.01)
+    for _ in range(300):
+        pace.note(1000, 0.0)
+    assert pace.seconds(0) == 0.0

@@ -149,14 +149,14 @@ def test_every_problem_of_an_input_is_told_with_its_place(client: Client, proble
 
 
 def test_more_rows_than_a_request_may_have_are_refused_at_once(
-    make_http_app: Any, double: Any, connect: Any, problem_of: Any
+    make_http_app: Any, double: Any, connect: Any, problem_of: Any, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.delattr("lading.http.exchange.linger")  # the whole body was read: there is nothing to wait for
     client = connect(make_http_app(double, max_rows=3))
     for body in ([{"x": 1}] * 4, {"X": [[1]] * 4}, {"instances": [{"x": 1}] * 4}):
         answer = client.post("/predict", json=body)
         assert problem_of(answer, 413, "input.too_large")["detail"] == "more than 3 rows in one request"
         assert "connection" not in answer.headers
-        assert answer.elapsed.total_seconds() < 1.5
     assert client.post("/predict", json=[{"x": 1}] * 3).status_code == 200
 
 
