@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from lading.bundle.archive import write_archive
 from lading.bundle.bundle import Bundle, write_bundle
-from lading.bundle.manifest import GOLDEN, Requirement
+from lading.bundle.manifest import GOLDEN, MANIFEST, Requirement, encode_manifest
 
 
 def rewrite(path: Path, members: dict[str, bytes] | None = None, **changes: Any) -> None:
@@ -36,6 +37,19 @@ def test_one_flipped_byte_is_damage(place: float, run: Any, folder: Path) -> Non
     result = run("check", "iris.lading")
     assert (result.code, result.out) == (3, "")
     assert result.err.startswith("error: ")
+
+
+@pytest.mark.parametrize("verb", ["check", "inspect", "doctor"])
+def test_a_member_that_is_not_what_the_manifest_says_is_damage(verb: str, run: Any, folder: Path) -> None:
+    # The checksums of the archive are right: only the manifest knows. Nothing needs this member to load the model.
+    rewrite(folder / "iris.lading", {"code/steps.py": b"as packed"})
+    with Bundle.open(folder / "iris.lading") as opened:
+        members = {member.path: opened.read(member.path) for member in opened.manifest.files}
+        manifest = encode_manifest(opened.manifest)
+    write_archive(folder / "iris.lading", [(MANIFEST, manifest), *(members | {"code/steps.py": b"as wanted"}).items()])
+    result = run(verb, "iris.lading")
+    assert result.code == 3
+    assert "`code/steps.py` in the bundle is not what was packed" in result.err
 
 
 def test_a_bare_file_is_no_bundle(run: Any, folder: Path) -> None:
