@@ -48,12 +48,14 @@ def run(*arguments: object, folder: Path | None = None, stdin: bytes = b"", **ex
 
 
 @contextlib.contextmanager
-def started(*arguments: object, folder: Path | None = None) -> Iterator[tuple[str, list[str]]]:
+def started(
+    *arguments: object, folder: Path | None = None, limit_s: float = TIMEOUT_S
+) -> Iterator[tuple[str, list[str]]]:
     """The address that `lading ARGUMENTS` says, and all the lines of its banner; stopped as a person stops it."""
     process = subprocess.Popen(
         _command(arguments), cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    watchdog = threading.Timer(TIMEOUT_S, process.kill)
+    watchdog = threading.Timer(limit_s, process.kill)
     watchdog.start()
     try:
         yield _read_banner(process)

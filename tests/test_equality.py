@@ -158,7 +158,8 @@ def front() -> Iterator[tuple[Front, httpx.Client]]:
 def served(path: Path, front: tuple[Front, httpx.Client]) -> Iterator[httpx.Client]:
     """A caller of what is served: by a process of its own at the full scale, else by the one server."""
     if SCALE == "full":
-        with started("serve", path, "--port", 0) as (url, _), httpx.Client(base_url=url, timeout=TIMEOUT_S) as client:
+        serving = started("serve", path, "--port", 0, limit_s=15 * TIMEOUT_S)
+        with serving as (url, _), httpx.Client(base_url=url, timeout=TIMEOUT_S) as client:
             yield client
     else:
         front[0].app = lading.asgi(path)

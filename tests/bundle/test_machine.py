@@ -217,7 +217,7 @@ OBJECTS = {
     "random": [np.random.RandomState(0), np.random.default_rng(0)],
     "sparse": scipy.sparse.csr_matrix(np.eye(3)),
     "frame": pd.DataFrame({"a": [1, 2], "b": pd.Categorical(["x", "y"]), "c": pd.to_datetime(["2024"] * 2)}),
-    "matrix": np.asmatrix(np.eye(2)),
+    "recarray": np.rec.array([(1, 2.0)]),
     "ufunc": np.log1p,
 }
 ARRAYS = {

@@ -295,7 +295,7 @@ def test_an_error_that_nobody_foresaw_is_told_without_its_words(
 
 
 def test_a_deadline_that_passed_is_a_problem_of_its_own(make_http_app: Any, double: Any, connect: Any, problem_of: Any):
-    app = make_http_app(double, commit=lambda batch, done: None, request_timeout_s=0.01)
+    app = make_http_app(double, commit=lambda batch, done: None, request_timeout_s=0.5)
     answer = connect(app).post("/predict", json={"x": 1})
     body = problem_of(answer, 504, "deadline_exceeded")
     assert body["detail"] == "the deadline passed while it was recorded"

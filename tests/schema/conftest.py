@@ -153,6 +153,14 @@ def rows_of():
 
 
 @pytest.fixture(scope="session")
+def kin_of():
+    """For a field: values of its kind, whatever its domain and its dtype leave out; and null."""
+    whole = st.integers(-300, 300) | st.integers(-(2**70), 2**70)
+    numbers = {"int": whole, "float": whole | NUMBERS | st.sampled_from([65520.0, -7e4, 3.5e38, -1e300])}
+    return lambda field: st.none() | (numbers[field.value_kind] if field.value_kind in numbers else values_of(field))
+
+
+@pytest.fixture(scope="session")
 def exactly():
     """A value with all that `==` passes over: the kind of each number, and the sign of zero."""
     return repr

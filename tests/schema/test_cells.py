@@ -197,6 +197,7 @@ def test_only_the_values_of_a_domain_are_taken():
 def test_the_domain_of_a_date_binds_moments_too():
     field = Field("x", "date", "datetime64[ns]", domain=("2024-02-29",))
     assert cell_checker(field)("2024-02-29") == cell_checker(field)("2024-02-29T00:00:00Z") == datetime(2024, 2, 29)
+    assert cell_checker(Field("x", "date", "str", domain=("2024-02-29",)))("2024-02-29") == "2024-02-29"
     assert complaint(field, "2024-03-01").code == "schema.not_allowed"
 
 
