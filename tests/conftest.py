@@ -1,6 +1,8 @@
 """What all tests share: the scale of the run, a clean environment, and the sources of the package."""
 
+import logging
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -39,6 +41,19 @@ def _clean_environment() -> Iterator[None]:
         for name in [name for name in os.environ if name.startswith("LADING_")]:
             patch.delenv(name)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    """A command that was run in this process leaves its log handler and its level to no other test."""
+    root, showwarning = logging.getLogger(), warnings.showwarning
+    level = root.level
+    yield
+    root.setLevel(level)
+    warnings.showwarning = showwarning
+    for handler in root.handlers[:]:
+        if type(handler.formatter).__module__ == "lading.serve.logs":
+            root.removeHandler(handler)
 
 
 @pytest.fixture(scope="session")

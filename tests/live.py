@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -52,30 +53,33 @@ def started(
     *arguments: object, folder: Path | None = None, limit_s: float = TIMEOUT_S
 ) -> Iterator[tuple[str, list[str]]]:
     """The address that `lading ARGUMENTS` says, and all the lines of its banner; stopped as a person stops it."""
-    process = subprocess.Popen(
-        _command(arguments), cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    watchdog = threading.Timer(limit_s, process.kill)
-    watchdog.start()
-    try:
-        yield _read_banner(process)
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=TIMEOUT_S)
-        assert process.returncode == 0
-    finally:
-        watchdog.cancel()
-        process.kill()
-        process.communicate()
+    # Not a pipe: nobody reads the log while the server runs, and a full pipe would stop it.
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(
+            _command(arguments), cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=log, text=True
+        )
+        watchdog = threading.Timer(limit_s, process.kill)
+        watchdog.start()
+        try:
+            yield _read_banner(process, log)
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=TIMEOUT_S)
+            assert process.returncode == 0
+        finally:
+            watchdog.cancel()
+            process.kill()
+            process.communicate()
 
 
-def _read_banner(process: Any) -> tuple[str, list[str]]:
+def _read_banner(process: Any, log: Any) -> tuple[str, list[str]]:
     lines = []
     for line in process.stdout:
         lines.append(line.rstrip("\n"))
         if line.strip().startswith("'"):  # the body of the curl line is the last
             break
     urls = [line.split()[1] for line in lines if line.split()[:1] == ["open"]]
-    assert urls, process.stderr.read()
+    log.seek(0)
+    assert urls, log.read()
     return urls[0], lines
 
 

@@ -51,6 +51,9 @@ __all__ = [
 ]
 
 
+_SHOWN = 10
+
+
 class LadingError(Exception):
     """The root: a message for people, a stable `code` for programs, and a `hint` that says what to do."""
 
@@ -127,6 +130,12 @@ class InputError(LadingError):
         self.total = len(self.problems) if total is None else total
         noun = "problem" if self.total == 1 else "problems"
         super().__init__(f"{self.total} {noun} with the input")
+
+    def __str__(self) -> str:
+        """The first problems, a line each: what a notebook or a log shows of an error that nobody caught."""
+        lines = [f"  {problem.column or problem.pointer}   {problem.detail}" for problem in self.problems[:_SHOWN]]
+        more = [f"  and {self.total - _SHOWN} more"] if self.total > _SHOWN else []
+        return "\n".join([self.message, *lines, *more])
 
 
 class BrokenInput(LadingError):

@@ -35,7 +35,7 @@ def test_each_route_takes_its_methods_and_no_other(client: Client, problem_of: A
 def test_any_other_path_is_not_found(client: Client, problem_of: Any, path: str):
     for method in ("GET", "POST"):
         body = problem_of(client.request(method, path), 404, "route.unknown")
-        assert body["detail"] == "there is no such route"
+        assert body["detail"] == "there is no such route; / and /openapi.json name those that are"
 
 
 def test_health_says_that_the_process_is_alive(client: Client):

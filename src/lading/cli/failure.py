@@ -32,6 +32,9 @@ def exit_code(run: Callable[[], Any]) -> int:
         return next(code for kind, code in _CODES if isinstance(error, kind))
     except click.exceptions.Exit as done:
         return done.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return error.exit_code
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         verb = context.command_path if context else "lading"
@@ -47,7 +50,7 @@ def exit_code(run: Callable[[], Any]) -> int:
 
 def print_error(error: LadingError) -> None:
     """Print an error, each problem of an input, and what to do, on stderr."""
-    click.echo(f"error: {error.message if not isinstance(error, InputError) else error}", err=True)
+    click.echo(f"error: {error.message}", err=True)
     if isinstance(error, InputError):
         _print_problems(error)
     if error_hint := getattr(error, "hint", None):

@@ -46,6 +46,9 @@ def load(path: str | Path, *, ignore_versions: bool = False, declared: Declared 
         EnvironmentMismatch: a library is missing or has another version.
         UsageError: there is no such file.
     """
+    if not isinstance(path, str | os.PathLike):
+        kind = type(path).__name__
+        raise UsageError(f"load takes a path, not a {kind}", hint='pack it first: lading.pack(model, X, y, "m.lading")')
     path = Path(path)
     if is_bundle(path):
         if declared is not None and declared != Declared():

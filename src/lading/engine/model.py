@@ -20,11 +20,12 @@ from lading.schema.reference import Reference
 from lading.schema.table import Array, Row, Table
 from lading.schema.unusual import Unusual, Watch
 from lading.schema.values import plain_rows
+from lading.schema.words import answer_in_words, inputs_in_words
 
 _UNLIMITED = Limits(max_rows=2**62, max_cells=2**62)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model:
     """A model that answers rows. From Python: `lading.load(path).predict(frame_or_rows)`.
 
@@ -41,6 +42,11 @@ class Model:
     golden: Golden | None = None
     reference: Reference | None = None
     digest: str = ""
+
+    def __repr__(self) -> str:
+        manifest = self.manifest
+        words = f"{inputs_in_words(self.schema)} -> {answer_in_words(self.schema)}"
+        return f"<lading.Model {manifest.name} {manifest.version}: {manifest.class_name}, {words}>"
 
     @property
     def schema(self) -> Schema:

@@ -30,7 +30,7 @@ Report = Callable[[str, str], None]
 """Told what happens: a word for the step, and what came of it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Packed:
     """A bundle that was written."""
 
@@ -38,6 +38,9 @@ class Packed:
     manifest: Manifest
     sha256: str
     size: int
+
+    def __repr__(self) -> str:
+        return f"<lading.Packed {self.path}, {_size(self.size)}, sha256 {self.sha256[:12]}…>"
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,10 @@ def _series(field: Field, column: Array, pandas: Any) -> Any:
         known = frozenset(field.categories)
         cells = [cell if cell in known else None for cell in column.tolist()]
         return pandas.Categorical(cells, categories=list(field.categories))
-    if field.dtype in ("object", "str") or _is_numpy(field.dtype):
+    if field.dtype == "object" or (field.nullable and field.null == "none"):
+        # Left to itself, pandas 3 makes its own texts of a column of objects, and NaN of None.
+        return pandas.Series(column, dtype=object)
+    if field.dtype == "str" or _is_numpy(field.dtype):
         return column
     return pandas.array([None if cell != cell else cell for cell in column.tolist()], dtype=field.dtype)
 

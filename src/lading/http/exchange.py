@@ -133,7 +133,9 @@ def _told(error: Exception) -> LadingError:
     if isinstance(error, LadingError):
         return error
     if isinstance(error, HTTPException) and error.status_code == 404:
-        return HttpError(404, "Not found", "there is no such route", "route.unknown")
+        return HttpError(
+            404, "Not found", "there is no such route; / and /openapi.json name those that are", "route.unknown"
+        )
     if isinstance(error, HTTPException) and error.status_code == 405:
         allowed = ", ".join(sorted((error.headers or {}).get("Allow", "").split(", ")))
         return HttpError(405, "Method not allowed", f"this route takes {allowed}", "route.method", Allow=allowed)

@@ -168,7 +168,8 @@ def _wrong_columns() -> Problem:
 
 
 def _wrong_row(spot: Spot, position: int | None, expected: str, got: str) -> Problem:
-    detail = f"expected {expected}, got {got}"
+    hint = ": values without names go in `X`" if (expected, got) == ("an object", "an array") else ""
+    detail = f"expected {expected}, got {got}{hint}"
     return Problem(pointer(*spot), "schema.wrong_row", detail, row=position, expected=expected, got=got)
 
 
