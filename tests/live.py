@@ -78,8 +78,9 @@ def _read_banner(process: Any, log: Any) -> tuple[str, list[str]]:
         if line.strip().startswith("'"):  # the body of the curl line is the last
             break
     urls = [line.split()[1] for line in lines if line.split()[:1] == ["open"]]
-    log.seek(0)
-    assert urls, log.read()
+    if not urls:
+        log.seek(0)
+        raise AssertionError(log.read())
     return urls[0], lines
 
 

@@ -305,7 +305,7 @@ def test_what_is_no_row_is_of_the_wrong_shape(body, detail):
     ("body", "spot", "detail"),
     [
         ("[1]", "/0", "expected an object, got an integer"),
-        ('[{"a": 1, "b": 2}, []]', "/1", "expected an object, got an array"),
+        ('[{"a": 1, "b": 2}, []]', "/1", "expected an object, got an array: values without names go in `X`"),
         ('{"instances": [null]}', "/instances/0", "expected an object, got null"),
         ('{"instances": [[1, 2], {}]}', "/instances/1", "expected an array, got an object"),
         ('{"X": [3, [1, 2]]}', "/X/0", "expected an array, got an integer"),
