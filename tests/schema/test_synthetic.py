@@ -117,6 +117,8 @@ def test_without_a_reference_numbers_are_drawn_from_the_range_seen_or_around_the
         (Field("x", example=5.0, domain=Interval(10, 20)), 15.0),
         (Field("x", "int", "int64", example=5, domain=Interval(9.5, 20)), 10),
         (Field("x", domain=Interval(maximum=-10)), -15.0),
+        (Field("x", "int", "int8", domain=Interval(-1000.0, 0.0)), -128),
+        (Field("x", dtype="float16", domain=Interval(60000.0, 1e9)), 65504.0),
         (Field("x", domain=(3.0, 4.0), example=7.0), 3.0),
         (Field("x", "text", "str", example=0.0), "text"),
         (Field("x", "int", "int64", example=0.5), 1),

@@ -56,6 +56,7 @@ def test_whole_categories_are_found_among_numbers_with_gaps():
     [
         Field("city", "category", "str", categories=("Bonn",)),
         Field("city", "category", "str", closed=False),
+        Field("city", "category", "str", closed=False, domain=("Bonn",)),
         Field("city", "text", "str"),
         Field("when", "date", "str"),
     ],

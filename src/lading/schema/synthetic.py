@@ -102,9 +102,9 @@ def _limits(field: Field) -> tuple[float, float]:
     low, high = number_bounds(field)
     interval = field.interval or Interval()
     if interval.minimum is not None:
-        low = max(low, math.ceil(interval.minimum) if field.kind == "int" else interval.minimum)
+        low = max(low, math.ceil(interval.minimum) if field.value_kind == "int" else interval.minimum)
     if interval.maximum is not None:
-        high = min(high, math.floor(interval.maximum) if field.kind == "int" else interval.maximum)
+        high = min(high, math.floor(interval.maximum) if field.value_kind == "int" else interval.maximum)
     return low, high
 
 
@@ -113,7 +113,9 @@ def _middle(field: Field) -> tuple[Value, ...]:
     if field.interval is None:
         return ()
     low, high = _closed(field.interval)
-    return (math.ceil(low),) if field.value_kind == "int" else (low / 2 + high / 2,)
+    middle = math.ceil(low) if field.value_kind == "int" else low / 2 + high / 2
+    least, greatest = _limits(field)
+    return (min(max(middle, least), greatest),)
 
 
 def _closed(interval: Interval) -> tuple[float, float]:
