@@ -459,8 +459,9 @@ def test_as_many_rows_as_allowed_are_taken():
     assert len(LIMITED.json(b'{"X": [[1, 2], [3, 4]]}').rows) == 2
 
 
-CANARY = "canary-4711"
-CANARIES = [CANARY, [CANARY], {"key": CANARY}, {"a": {CANARY: 1}}, [[CANARY]], 471147114711, -4711.4711e300, None]
+MARK = "4711004711"
+CANARY = f"canary-{MARK}"
+CANARIES = [CANARY, [CANARY], {"key": CANARY}, {"a": {CANARY: 1}}, [[CANARY]], int(MARK), float(f"-{MARK}e200"), None]
 
 
 @given(data=st.data(), schema=...)
@@ -477,13 +478,15 @@ def test_no_value_is_repeated_in_any_problem(data, schema: Schema, as_json):
     ]
     body = data.draw(damaged(as_json(data.draw(st.sampled_from(shapes)))))
     result = outcome(Decoder(schema), body)
-    assert isinstance(result[1], bool) or "4711" not in repr(result)
+    assert isinstance(result[1], bool) or MARK not in repr(result)
 
 
 @given(data=st.data(), schema=...)
 def test_no_text_is_repeated_in_any_problem(data, schema: Schema):
     decoder = Decoder(schema)
-    texts = [data.draw(st.sampled_from([CANARY, f" {CANARY}", "4711x", "4711e999", "4711" * 20])) for _ in schema.names]
+    texts = [
+        data.draw(st.sampled_from([CANARY, f" {CANARY}", f"{MARK}x", f"{MARK}e999", MARK * 8])) for _ in schema.names
+    ]
     csv = "\n".join([",".join(f'"{CANARY}"' for _ in texts), ",".join(texts), CANARY]).encode()
     lines = data.draw(st.sampled_from([csv, csv[:-2], csv + b'"', csv + b"\xff"]))
     for read, body in ((decoder.csv, lines), (decoder.query, list(zip(schema.names, texts, strict=True)))):
@@ -491,7 +494,7 @@ def test_no_text_is_repeated_in_any_problem(data, schema: Schema):
             read(body)
         except LadingError as error:
             told = str(error).encode() + msgspec.json.encode(getattr(error, "problems", ()))
-            assert b"4711" not in told
+            assert MARK.encode() not in told
 
 
 def test_a_key_that_may_be_anything_is_not_repeated():
