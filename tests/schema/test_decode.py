@@ -461,7 +461,7 @@ def test_as_many_rows_as_allowed_are_taken():
 
 MARK = "4711004711"
 CANARY = f"canary-{MARK}"
-CANARIES = [CANARY, [CANARY], {"key": CANARY}, {"a": {CANARY: 1}}, [[CANARY]], int(MARK), float(f"-{MARK}e200"), None]
+CANARIES = [CANARY, [CANARY], {"key": CANARY}, {"a": {CANARY: 1}}, [[CANARY]], int(MARK), float(f"-{MARK}.5"), None]
 
 
 @given(data=st.data(), schema=...)
