@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from lading.errors import InputError
 from lading.schema.problems import (
     MAX_COMPARED,
+    MAX_COUNTED,
     MAX_LISTED,
     Problem,
     Problems,
@@ -105,6 +106,13 @@ def test_problems_are_listed_up_to_a_bound_and_counted_beyond():
     assert caught.value.total == 1000
     assert [problem.pointer for problem in caught.value.problems] == [f"/{spot}" for spot in range(MAX_LISTED)]
     assert described == list(range(MAX_LISTED))
+
+
+def test_checking_ends_where_counting_ends():
+    problems = Problems()
+    problems.count(MAX_COUNTED - 1)
+    with pytest.raises(InputError, match=f"{MAX_COUNTED} problems"):
+        problems.add(Problem, "", "code", "detail")
 
 
 def test_one_problem_is_one():

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from lading.errors import InputError
 from lading.schema.fields import Field, Output, Schema
-from lading.schema.problems import MAX_LISTED
+from lading.schema.problems import MAX_COUNTED, MAX_LISTED
 from lading.schema.rows import RowChecker
 
 FIELDS = (Field("age"), Field("city", "text", "str", nullable=True), Field("a/b", "int", "int64"))
@@ -95,7 +95,7 @@ def test_a_line_is_as_long_as_the_names():
     assert (problem.expected, problem.got) == ("3 values", "4 values")
 
 
-@pytest.mark.parametrize("rows", [[{}] * 2000, [{"zzz": 1}] * 2000, [{f"pixels{i}": 1 for i in range(2000)}] * 3])
+@pytest.mark.parametrize("rows", [[{}] * 100, [{"zzz": 1}] * 100, [{f"pixels{i}": 1 for i in range(2000)}] * 3])
 def test_however_many_problems_there_are_few_are_described(rows, monkeypatch):
     described = []
     monkeypatch.setattr("lading.schema.rows.Problem", lambda *args, **rest: described.append(args))
@@ -103,6 +103,18 @@ def test_however_many_problems_there_are_few_are_described(rows, monkeypatch):
         WIDE.objects(rows)
     assert caught.value.total == sum(500 + len(row) for row in rows)
     assert len(described) == MAX_LISTED
+
+
+@pytest.mark.parametrize("row", [{}, {"zzz": 1}, {f"pixel{i}": "" for i in range(500)}])
+def test_checking_ends_before_millions_are_counted(row):
+    def rows():
+        for position in range(10_000):
+            assert position * 500 <= MAX_COUNTED
+            yield row
+
+    with pytest.raises(InputError) as caught:
+        WIDE.objects(rows())
+    assert MAX_COUNTED <= caught.value.total < MAX_COUNTED + 500
 
 
 def test_however_many_names_are_unknown_few_are_compared(monkeypatch):

@@ -13,6 +13,8 @@ from lading.errors import InputError
 
 MAX_LISTED = 100
 """Problems listed in one answer; the rest are counted."""
+MAX_COUNTED = 100_000
+"""Problems after which checking ends: to count millions of them would hold up everybody else for seconds."""
 MAX_COMPARED = 2_000
 """Names compared in one answer to say which was meant: about 40 ms, where all are alike."""
 
@@ -58,14 +60,16 @@ class Problems:
         return len(self.listed) == MAX_LISTED
 
     def add(self, describe: Callable[_P, Problem], *args: _P.args, **kwargs: _P.kwargs) -> None:
-        """Count a problem, and describe it only while there is room."""
-        self.total += 1
+        """Count a problem, and describe it only while there is room for it."""
         if len(self.listed) < MAX_LISTED:
             self.listed.append(describe(*args, **kwargs))
+        self.count(1)
 
     def count(self, number: int) -> None:
-        """Count problems for which there is no room."""
+        """Count problems; raise `InputError` once there are `MAX_COUNTED`."""
         self.total += number
+        if self.total >= MAX_COUNTED:
+            self.raise_any()
 
     def suggest(self, name: str, known: Collection[str]) -> str | None:
         """The known name that was probably meant; None when none is close, or enough were listed or compared."""
