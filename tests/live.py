@@ -38,7 +38,7 @@ def environment(**extra: str) -> dict[str, str]:
     """The environment of a process that runs the package of this checkout, with no settings of the person's own."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LADING_")}
     path = os.pathsep.join([str(ROOT / "src"), *filter(None, [kept.get("PYTHONPATH")])])
-    return kept | {"PYTHONPATH": path, "PYTHONWARNINGS": "error"} | extra
+    return kept | {"PYTHONPATH": path, "PYTHONWARNINGS": "error", "LADING_DRAIN_S": "0"} | extra
 
 
 def run(*arguments: object, folder: Path | None = None, stdin: bytes = b"", **extra: str) -> Any:

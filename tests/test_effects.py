@@ -23,6 +23,9 @@ SRC = Path(__file__).parents[1] / "src"
 SERVING = ("http", "grpc", "ui", "monitor", "service", "engine.batcher")
 """What runs while requests are answered and is not the journal."""
 
+MEMORY = "lading.monitor.slots"
+"""Makes shared memory before anything is served: a file without a name, where the system has nothing better."""
+
 ENVIRONMENT = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv", "expandvars"}
 CLICK_ENVIRONMENT = {"envvar", "auto_envvar_prefix"}
 OPENERS = {"open", "fdopen", "open_file"}
@@ -62,6 +65,7 @@ def file_writers(sources: Sources) -> list[str]:
     """Places that may write a file while requests are served."""
     names = tuple(f"lading.{part}." for part in SERVING)
     serving = {module: source for module, source in sources.items() if f"{module}.".startswith(names)}
+    serving.pop(MEMORY, None)
     return _found(serving, _writes)
 
 
@@ -145,6 +149,7 @@ FINE: list[tuple[Rule, str]] = [
     (file_writers, "http: open(a); open(a, 'rb'); path.open(); path.open('r'); os.open(a, os.O_RDONLY)"),
     (file_writers, "http: 'a'.replace('a', 'b'); dataclasses.replace(a, b=1); memory.unlink()"),
     (file_writers, "journal.segments: open(a, 'ab')"),
+    (file_writers, "monitor.slots: import tempfile"),
     (file_writers, "engine.onnx: path.write_bytes(b'')"),
 ]
 

@@ -17,7 +17,9 @@ from lading.engine.golden import Golden
 from lading.flavors.flavor import Flavor, Predictor
 from lading.flavors.registry import flavors
 from lading.http.routes import plain_routes
-from lading.monitor.counters import LocalCounters
+from lading.monitor.counters import SharedCounters
+from lading.monitor.families import FAMILIES, Family
+from lading.monitor.slots import Slots
 from lading.schema.fields import Field, Output, Schema
 from lading.schema.problems import Problem
 from lading.schema.reference import ColumnReference, Reference
@@ -28,7 +30,7 @@ from lading.settings import PREFIX, SETTINGS, Setting, Settings
 DOCS = Path(__file__).parents[1] / "docs"
 
 # A code says the family of the error and, behind a dot, the error; these families hold nothing else.
-FAMILIES = {"schema", "input", "output", "route", "query", "proba", "range", "category"}
+ERROR_FAMILIES = {"schema", "input", "output", "route", "query", "proba", "range", "category"}
 FILE_SUFFIXES = {"json", "toml"}
 
 
@@ -93,7 +95,7 @@ def _codes_in(tree: ast.Module) -> Iterator[str]:
 
 def _is_of_a_family(value: object) -> bool:
     family, _, word = str(value).partition(".")
-    return family in FAMILIES and word not in FILE_SUFFIXES and re.fullmatch("[a-z_]+", word) is not None
+    return family in ERROR_FAMILIES and word not in FILE_SUFFIXES and re.fullmatch("[a-z_]+", word) is not None
 
 
 def test_a_code_is_found_however_it_is_given():
@@ -118,7 +120,7 @@ def test_the_page_of_errors_has_every_code_and_no_other(package_sources: Mapping
 
 @pytest.fixture
 def service() -> Service:
-    return Service(Settings(), LocalCounters())
+    return Service(Settings(), SharedCounters(Slots.create(1), 0))
 
 
 def test_every_route_is_on_the_page_of_http(service: Service):
@@ -126,15 +128,31 @@ def test_every_route_is_on_the_page_of_http(service: Service):
     assert shown == {"/", "/predict", *plain_routes(service, bytes)}
 
 
-def test_every_counter_is_on_the_page_of_http():
-    shown = {name for name in _rows(_page("reference/http.md")) if name.startswith("lading_")}
-    assert shown == {f"{family.name}_total" for family in LocalCounters().collect()}
-
-
 @pytest.mark.parametrize("struct", [Problem, Warning], ids=lambda struct: struct.__name__)
 def test_every_member_of_an_answer_is_on_the_page_of_http(struct: type[msgspec.Struct]):
     page = _page("reference/http.md")
     assert [name for name in struct.__struct_encode_fields__ if f"`{name}`" not in page] == []
+
+
+# --- metrics
+
+
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=lambda family: family.name)
+def test_every_family_is_on_the_page_of_metrics(family: Family):
+    labels = ", ".join(f"`{label}`" for label in family.labels)
+    expected = f"{family.kind.name.lower()} | {labels} | {family.sentence}".replace("|  |", "| |")
+    assert " | ".join(_rows(_page("reference/metrics.md"))[family.exposed_name]) == expected
+
+
+def test_no_other_family_is_on_the_page_of_metrics():
+    shown = {name for name in _rows(_page("reference/metrics.md")) if name.startswith("lading_")}
+    assert shown == {family.exposed_name for family in FAMILIES.values()}
+
+
+def test_the_bounds_of_histograms_are_on_the_page_of_metrics():
+    page = _page("reference/metrics.md")
+    for bounds in {family.bounds for family in FAMILIES.values() if family.bounds}:
+        assert ", ".join(f"{bound:g}" for bound in bounds) in page
 
 
 # --- files

@@ -13,6 +13,7 @@ import pytest
 
 import lading
 from lading.bundle.declared import Declared
+from lading.bundle.manifest import ENGINE, Engine, Parity
 from lading.engine.job import Batch, CommitDone
 from lading.engine.model import Model
 from lading.errors import (
@@ -29,7 +30,9 @@ from lading.errors import (
 )
 from lading.flavors.flavor import Predictions
 from lading.flavors.linear import LinearFile
-from lading.monitor.counters import LocalCounters
+from lading.monitor.counters import SharedCounters
+from lading.monitor.reading import read
+from lading.monitor.slots import Slots
 from lading.service import Service, State
 from lading.settings import Settings
 
@@ -65,12 +68,12 @@ def model(bundle: Path) -> Model:
 
 
 @pytest.fixture
-def counters() -> LocalCounters:
-    return LocalCounters()
+def counters() -> SharedCounters:
+    return SharedCounters(Slots.create(1), 0)
 
 
 @pytest.fixture
-def service(counters: LocalCounters, model: Model) -> Service:
+def service(counters: SharedCounters, model: Model) -> Service:
     """A service that is ready."""
     service = Service(Settings(), counters)
     service.start(lambda: model)
@@ -96,7 +99,7 @@ def failing(error: BaseException) -> Any:
 # --- its life
 
 
-def test_it_is_loading_until_it_is_started(counters: LocalCounters):
+def test_it_is_loading_until_it_is_started(counters: SharedCounters):
     service = Service(Settings(), counters)
     assert (service.state, service.is_ready) == (State.LOADING, False)
     for ask_it in (lambda: service.model, lambda: service.decoder, service.metadata, lambda: ask(service, 1.0)):
@@ -111,7 +114,7 @@ def test_it_is_ready_when_its_golden_rows_came_back(service: Service, model: Mod
 
 
 @pytest.mark.parametrize("error", [FormatError("broken"), CheckFailed("other answers")])
-def test_a_model_that_cannot_be_loaded_leaves_it_failed(counters: LocalCounters, error: LadingError):
+def test_a_model_that_cannot_be_loaded_leaves_it_failed(counters: SharedCounters, error: LadingError):
     service = Service(Settings(), counters)
     with pytest.raises(type(error)):
         service.start(failing(error))
@@ -123,7 +126,7 @@ def test_a_model_that_cannot_be_loaded_leaves_it_failed(counters: LocalCounters,
 @pytest.mark.parametrize(
     "error", [ZeroDivisionError("a secret"), SystemExit("a secret"), RecursionError(), StopIteration()]
 )
-def test_whatever_loading_raises_is_a_model_error_without_its_words(counters: LocalCounters, error: BaseException):
+def test_whatever_loading_raises_is_a_model_error_without_its_words(counters: SharedCounters, error: BaseException):
     service = Service(Settings(), counters)
     with pytest.raises(ModelError) as raised:
         service.start(failing(error))
@@ -131,7 +134,7 @@ def test_whatever_loading_raises_is_a_model_error_without_its_words(counters: Lo
     assert (service.state, service.failure) == (State.FAILED, raised.value)
 
 
-def test_other_answers_than_at_packing_leave_it_not_ready(counters: LocalCounters, model: Model):
+def test_other_answers_than_at_packing_leave_it_not_ready(counters: SharedCounters, model: Model):
     tripling = Wrapped(model.predictor, lambda inner, table, proba: Predictions(table.matrix[:, 0] * 3))
     service = Service(Settings(), counters)
     with pytest.raises(CheckFailed):
@@ -141,7 +144,7 @@ def test_other_answers_than_at_packing_leave_it_not_ready(counters: LocalCounter
         service.predict([(1.0,)], print, proba=False, deadline=None, context=None)
 
 
-def test_a_bare_model_that_fails_on_a_row_of_its_own_schema_is_not_ready(counters: LocalCounters, model: Model):
+def test_a_bare_model_that_fails_on_a_row_of_its_own_schema_is_not_ready(counters: SharedCounters, model: Model):
     broken = replace(model, golden=None, predictor=Wrapped(model.predictor, lambda *rest: 1 / 0))
     service = Service(Settings(), counters)
     with pytest.raises(PredictionFailed):
@@ -149,7 +152,7 @@ def test_a_bare_model_that_fails_on_a_row_of_its_own_schema_is_not_ready(counter
     assert service.state is State.FAILED
 
 
-def test_a_model_that_fails_on_some_rows_of_its_schema_is_served_in_a_thread(counters: LocalCounters, model: Model):
+def test_a_model_that_fails_on_some_rows_of_its_schema_is_served_in_a_thread(counters: SharedCounters, model: Model):
     def picky(inner: Any, table: Any, proba: bool) -> Predictions:
         if table.rows > 1:
             raise ValueError
@@ -178,7 +181,7 @@ def test_closing_refuses_everything(service: Service):
         service.decoder  # noqa: B018
 
 
-def test_a_load_that_ends_after_the_stop_does_not_make_it_ready(counters: LocalCounters, model: Model):
+def test_a_load_that_ends_after_the_stop_does_not_make_it_ready(counters: SharedCounters, model: Model):
     service = Service(Settings(), counters)
     service.stop()
     service.start(lambda: model)
@@ -198,7 +201,7 @@ def test_metadata_tell_what_is_known_and_no_path(service: Service, bundle: Path)
     assert str(bundle.parent) not in msgspec.json.encode(told).decode()
 
 
-def test_metadata_of_a_bare_file_tell_its_name_alone(tmp_path: Path, counters: LocalCounters):
+def test_metadata_of_a_bare_file_tell_its_name_alone(tmp_path: Path, counters: SharedCounters):
     path = tmp_path / "double.linear.json"
     path.write_bytes(msgspec.json.encode(DOUBLE))
     service = Service(Settings(), counters)
@@ -215,7 +218,7 @@ def test_probabilities_of_a_model_that_has_none_are_refused_before_the_queue(ser
         ask(service, 1.0, proba=True)
 
 
-def test_a_full_queue_refuses(counters: LocalCounters, model: Model):
+def test_a_full_queue_refuses(counters: SharedCounters, model: Model):
     service = Service(Settings(max_queue_rows=2), counters)
     service.start(lambda: model)
 
@@ -251,14 +254,14 @@ def stuck(model: Model) -> Iterator[Stuck]:
     stuck.release.set()
 
 
-def test_a_request_has_the_deadline_of_the_settings(counters: LocalCounters, stuck: Stuck):
+def test_a_request_has_the_deadline_of_the_settings(counters: SharedCounters, stuck: Stuck):
     service = Service(Settings(request_timeout_s=0.05, inline_s=0.0), counters)
     service.start(lambda: stuck.model)
     with pytest.raises(DeadlineExceeded, match="in the model"):
         ask(service, 77.0)
 
 
-def test_a_caller_that_is_cancelled_in_the_queue_is_skipped(counters: LocalCounters, stuck: Stuck):
+def test_a_caller_that_is_cancelled_in_the_queue_is_skipped(counters: SharedCounters, stuck: Stuck):
     service = Service(Settings(inline_s=0.0), counters)
     service.start(lambda: stuck.model)
 
@@ -277,7 +280,7 @@ def test_a_caller_that_is_cancelled_in_the_queue_is_skipped(counters: LocalCount
 
 
 def test_a_caller_that_is_cancelled_as_its_answer_comes_says_nothing(
-    counters: LocalCounters, model: Model, caplog: pytest.LogCaptureFixture
+    counters: SharedCounters, model: Model, caplog: pytest.LogCaptureFixture
 ):
     gate: list[CommitDone] = []
     service = Service(Settings(), counters, commit=lambda batch, done: gate.append(done))
@@ -297,7 +300,7 @@ def test_a_caller_that_is_cancelled_as_its_answer_comes_says_nothing(
     assert caplog.messages == []
 
 
-def test_the_context_goes_through_to_the_gate_and_its_refusal_back(counters: LocalCounters, model: Model):
+def test_the_context_goes_through_to_the_gate_and_its_refusal_back(counters: SharedCounters, model: Model):
     contexts: list[Any] = []
 
     def commit(batch: Batch, done: CommitDone) -> None:
@@ -314,7 +317,7 @@ def test_the_context_goes_through_to_the_gate_and_its_refusal_back(counters: Loc
 # --- inline or in a thread
 
 
-def test_a_slow_model_runs_in_a_thread_and_a_fast_one_inline(counters: LocalCounters, model: Model):
+def test_a_slow_model_runs_in_a_thread_and_a_fast_one_inline(counters: SharedCounters, model: Model):
     threads: list[str] = []
 
     def note(inner: Any, table: Any, proba: bool) -> Predictions:
@@ -330,7 +333,7 @@ def test_a_slow_model_runs_in_a_thread_and_a_fast_one_inline(counters: LocalCoun
     assert used == ["lading-model"]
 
 
-def test_a_model_that_turns_slow_runs_in_a_thread_from_then_on(counters: LocalCounters, model: Model):
+def test_a_model_that_turns_slow_runs_in_a_thread_from_then_on(counters: SharedCounters, model: Model):
     threads: list[str] = []
     clock_s = 0.0
 
@@ -352,7 +355,7 @@ def test_a_model_that_turns_slow_runs_in_a_thread_from_then_on(counters: LocalCo
 # --- counters
 
 
-def test_rows_batches_failures_and_warnings_are_counted(counters: LocalCounters, model: Model):
+def test_rows_batches_failures_and_warnings_are_counted(counters: SharedCounters, model: Model):
     def picky(inner: Any, table: Any, proba: bool) -> Predictions:
         if (table.matrix == -1.0).any():
             raise ValueError
@@ -367,3 +370,74 @@ def test_rows_batches_failures_and_warnings_are_counted(counters: LocalCounters,
     assert (counters.total("batches"), counters.total("rows")) == (3, 6)
     assert counters.total("failures", "model.failed") == 1
     assert counters.total("warnings", "x") == 2
+
+
+def test_batches_are_counted_by_their_rows_and_their_time_in_the_model(counters: SharedCounters, model: Model):
+    clock_s = 0.0
+
+    def slowly(inner: Any, table: Any, proba: bool) -> Predictions:
+        nonlocal clock_s
+        clock_s += 0.25
+        if (table.matrix == -1.0).any():
+            raise ValueError
+        return inner.predict(table, proba=proba)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lading.service.time", SimpleNamespace(perf_counter=lambda: clock_s))
+        service = Service(Settings(inline_s=1000.0), counters)
+        service.start(lambda: replace(model, predictor=Wrapped(model.predictor, slowly)))
+        ask(service, 1.0, 2.0, 3.0)
+        before_s = clock_s
+        with pytest.raises(PredictionFailed):
+            ask(service, 1.0, 2.0, -1.0)
+    rows, seconds = read(counters.slots)["batch_rows"][""], read(counters.slots)["model_seconds"][""]
+    assert (rows[0], sum(rows[1:])) == (6, 2)
+    # Of the batch that failed, every attempt counts.
+    assert (seconds[0], sum(seconds[1:])) == (0.25 + clock_s - before_s, 2)
+    assert clock_s - before_s > 0.25
+
+
+def test_rows_count_as_waiting_only_as_long_as_they_wait(counters: SharedCounters, stuck: Stuck):
+    service = Service(Settings(inline_s=0.0), counters)
+    service.start(lambda: stuck.model)
+
+    async def waiting() -> list[float]:
+        first = asyncio.create_task(service.predict_async([(77.0,)]))
+        await asyncio.to_thread(stuck.entered.wait, 20)
+        told = [counters.total("queue_rows")]
+        others = [asyncio.create_task(service.predict_async([(number,)] * 3)) for number in (5.0, 6.0)]
+        for _ in range(3):
+            await asyncio.sleep(0)
+        told.append(counters.total("queue_rows"))
+        # Who leaves is passed over, and nobody is left to be answered.
+        for task in others:
+            task.cancel()
+        stuck.release.set()
+        await asyncio.wait_for(asyncio.gather(first, *others, return_exceptions=True), 20)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        return [*told, counters.total("queue_rows")]
+
+    assert asyncio.run(waiting()) == [0, 6, 0]
+
+
+def test_a_ready_service_tells_its_model(counters: SharedCounters, service: Service, model: Model):
+    told = read(counters.slots)
+    assert told["model_info"] == {"double 1.0.0 native": [1.0]}
+    assert told["golden_rows"] == {"": [len(model.golden.rows)]}
+    assert "parity_rows" not in told
+
+
+def test_a_ready_service_tells_how_its_compiled_model_compares(counters: SharedCounters, model: Model):
+    parity = Parity("sample", rows=40, forgiven=2, largest_difference=3e-7, tolerance=1e-5, precision="float32")
+    manifest = msgspec.structs.replace(model.manifest, engine=Engine("onnx", ENGINE, parity=parity))
+    Service(Settings(), counters).start(lambda: replace(model, manifest=manifest))
+    told = read(counters.slots)
+    assert told["model_info"] == {"double 1.0.0 onnx": [1.0]}
+    assert (told["parity_rows"], told["parity_largest_difference"]) == ({"": [38.0]}, {"": [3e-7]})
+
+
+def test_a_model_that_is_not_ready_tells_nothing(counters: SharedCounters):
+    with pytest.raises(CheckFailed):
+        Service(Settings(), counters).start(failing(CheckFailed("other answers")))
+    assert read(counters.slots) == {}

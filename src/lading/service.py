@@ -35,10 +35,19 @@ _BROKEN = "the file is broken, or was saved with other versions: lading doctor F
 
 
 class Counters(Protocol):
-    """Numbers that only grow, each by name and label."""
+    """Numbers by name and label, which other processes read. Nothing here fails or waits.
+
+    The values of several labels stand in one text, with spaces between. A number is written by one thread.
+    """
 
     def add(self, name: str, label: str = "", amount: float = 1) -> None:
-        """Count; never fails, never waits."""
+        """Count: a number that only grows."""
+
+    def observe(self, name: str, value: float, label: str = "") -> None:
+        """Count a value in the bucket of its size."""
+
+    def set(self, name: str, value: float, label: str = "") -> None:
+        """Say how something stands now in this process."""
 
 
 class State(enum.Enum):
@@ -68,6 +77,8 @@ class Service:
         self._model: Model | None = None
         self._decoder: Decoder | None = None
         self._batcher: Batcher | None = None
+        self._model_s = 0.0
+        self._noting: asyncio.AbstractEventLoop | None = None
 
     def start(self, load: Callable[[], Model]) -> Model:
         """Load the model, warm it up, replay its golden rows, and only then be ready. May run in any thread.
@@ -77,7 +88,7 @@ class Service:
         """
         try:
             model = load()
-            check_golden(model)
+            golden_rows = check_golden(model)
             batcher = self._make_batcher(model, self._pace(model))
             decoder = Decoder(model.schema, Limits(self.settings.max_rows, self.settings.max_cells))
         except LadingError as error:
@@ -87,6 +98,7 @@ class Service:
         except (Exception, SystemExit) as error:
             self.failure = ModelError(f"the model cannot be loaded: {type(error).__name__}", hint=_BROKEN)
             raise self.failure from error
+        self._tell(model, golden_rows)
         self._decoder, self._batcher, self._model = decoder, batcher, model
         return model
 
@@ -115,6 +127,11 @@ class Service:
     def is_ready(self) -> bool:
         """Whether requests should be sent here."""
         return self.state is State.READY
+
+    @property
+    def busy_s(self) -> float:
+        """For how long the model has had its current batch; 0 while it has none."""
+        return self._batcher.busy_s if self._batcher is not None else 0.0
 
     @property
     def model(self) -> Model:
@@ -164,7 +181,9 @@ class Service:
             raise NotReady(self.state.value)
         if proba and not self.model.schema.has_probabilities:
             raise UsageError("this model gives no probabilities", code="proba.unsupported")
-        return self._batcher.submit(rows, done, proba=proba, deadline=deadline, context=context)
+        job = self._batcher.submit(rows, done, proba=proba, deadline=deadline, context=context)
+        self._note_queue_soon()
+        return job
 
     async def predict_async(self, rows: Sequence[Row], *, proba: bool = False, context: Any = None) -> Any:
         """The answer for checked rows, or its error raised; a caller that is cancelled is skipped."""
@@ -197,17 +216,59 @@ class Service:
     def _make_batcher(self, model: Model, pace: Pace) -> Batcher:
         settings = self.settings
         return Batcher(
-            _timed(model.run, pace),
+            self._timed(model.run, pace),
             commit=self._counted_commit,
             max_batch_rows=settings.max_batch_rows,
             max_queue_rows=settings.max_queue_rows,
             is_slow=lambda rows: pace.seconds(rows) > settings.inline_s,
         )
 
+    def _timed(self, run: Run, pace: Pace) -> Run:
+        """The model, whose pace every batch corrects: one that turns slow is run in a thread from then on."""
+
+        def timed(rows: Sequence[Row], *, proba: bool) -> tuple[Checked, Sequence[Unusual]]:
+            start = time.perf_counter()
+            try:
+                return run(rows, proba=proba)
+            finally:
+                model_s = time.perf_counter() - start
+                pace.note(len(rows), model_s)
+                self._model_s += model_s
+
+        return timed
+
+    def _tell(self, model: Model, golden_rows: int) -> None:
+        """Say once what is served."""
+        manifest, counters = model.manifest, self.counters
+        engine = manifest.engine.name if manifest.engine is not None else "native"
+        counters.set("model_info", 1, f"{manifest.name} {manifest.version} {engine}")
+        counters.set("golden_rows", golden_rows)
+        if manifest.engine is not None and (parity := manifest.engine.parity) is not None:
+            counters.set("parity_rows", parity.rows - parity.forgiven)
+            counters.set("parity_largest_difference", parity.largest_difference)
+
+    def _note_queue_soon(self) -> None:
+        """Say how much waits, at the end of this turn of the event loop, when a batch was taken out of it."""
+        loop = asyncio.get_running_loop()
+        if self._noting is not loop:
+            self._noting = loop
+            loop.call_soon(self._note_queue)
+
+    def _note_queue(self) -> None:
+        self._noting = None
+        if self._batcher is not None:
+            self.counters.set("queue_rows", self._batcher.queued_rows)
+
     def _counted_commit(self, batch: Batch, done: CommitDone) -> None:
         counters = self.counters
+        rows = sum(len(job.rows) for job in batch.jobs)
         counters.add("batches")
-        counters.add("rows", amount=sum(len(job.rows) for job in batch.jobs))
+        counters.add("rows", amount=rows)
+        counters.observe("batch_rows", rows)
+        # A batch that fails is run in parts; the next one begins after this.
+        counters.observe("model_seconds", self._model_s)
+        self._model_s = 0.0
+        self._note_queue_soon()
         for outcome in batch.outcomes:
             if isinstance(outcome, LadingError):
                 counters.add("failures", outcome.code)
@@ -215,16 +276,3 @@ class Service:
             for warning in outcome.warnings:
                 counters.add("warnings", warning.column, warning.rows)
         self._commit(batch, done)
-
-
-def _timed(run: Run, pace: Pace) -> Run:
-    """The model, whose pace every batch corrects: one that turns slow is run in a thread from then on."""
-
-    def timed(rows: Sequence[Row], *, proba: bool) -> tuple[Checked, Sequence[Unusual]]:
-        start = time.perf_counter()
-        try:
-            return run(rows, proba=proba)
-        finally:
-            pace.note(len(rows), time.perf_counter() - start)
-
-    return timed

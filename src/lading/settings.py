@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import time
 import tomllib
 from collections.abc import Mapping
@@ -40,6 +41,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("host", "127.0.0.1", "Address to listen on; another than loopback needs --insecure."),
     Setting("port", 8000, "Port to listen on; 0 takes a free one.", minimum=0),
     Setting("insecure", False, "Listen on another address than loopback without authentication."),
+    Setting("workers", 1, "Processes that answer, sharing the model's memory; 1 does without a supervisor.", minimum=1),
+    Setting("threads", 1, "Threads that the libraries of a model may use in each process.", minimum=1),
+    Setting("reload", False, "In development: load the model anew when its file, or Python code beside it, changes."),
     Setting("log_format", "auto", "Log lines: text on a terminal, JSON elsewhere.", choices=get_args(LogFormat)),
     Setting("max_body_bytes", 8 << 20, "Bytes that a request's body may have.", minimum=1),
     Setting("max_rows", 10_000, "Rows that one request may have.", minimum=1),
@@ -55,7 +59,15 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("body_timeout_s", 60.0, "Seconds that a body may take to arrive, however large.", minimum=0.001),
     Setting("inline_s", 0.002, "A model whose batch takes longer than this runs in a thread.", minimum=0),
     Setting("keep_alive_s", 15.0, "Seconds that an idle connection is kept.", minimum=0),
+    Setting(
+        "drain_s",
+        5.0,
+        "Seconds after SIGTERM in which callers are still answered, and told to go elsewhere.",
+        minimum=0,
+    ),
     Setting("shutdown_s", 30.0, "Seconds that requests in flight may take after a signal to stop.", minimum=0),
+    Setting("start_timeout_s", 600.0, "Seconds that a model may take to load and answer its golden rows.", minimum=1),
+    Setting("stuck_s", 30.0, "A worker whose model does not return for so many seconds is replaced.", minimum=1),
 )
 """Every setting of the server."""
 
@@ -66,6 +78,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 8000
     insecure: bool = False
+    workers: int = 1
+    threads: int = 1
+    reload: bool = False
     log_format: LogFormat = "auto"
     max_body_bytes: int = 8 << 20
     max_rows: int = 10_000
@@ -76,7 +91,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     body_timeout_s: float = 60.0
     inline_s: float = 0.002
     keep_alive_s: float = 15.0
+    drain_s: float = 5.0
     shutdown_s: float = 30.0
+    start_timeout_s: float = 600.0
+    stuck_s: float = 30.0
+
+    @property
+    def is_supervised(self) -> bool:
+        """Whether a supervisor starts processes that serve, instead of one process that does all."""
+        return self.workers > 1 or self.reload
 
 
 def load_settings(
@@ -105,7 +128,22 @@ def load_settings(
             values[name] = _checked(name, value, f"--{name.replace('_', '-')}")
     settings = Settings(**values)
     _refuse_open_host(settings)
+    if settings.is_supervised and not hasattr(os, "fork"):
+        raise SettingsError("this platform cannot fork, so one process has to do all", hint="--workers 1")
     return settings
+
+
+def find_settings(options: Mapping[str, Any], config: Path | None, folder: Path) -> Settings:
+    """The settings that these options, the environment and the table `[serve]` say, of a file or of one in a folder.
+
+    Raises:
+        SettingsError: as `load_settings`.
+    """
+    table = read_config(config, is_required=True) if config else read_config(folder / CONFIG_NAME)
+    table = table.get("serve", {})
+    if not isinstance(table, dict):
+        raise SettingsError(f"`serve` in {CONFIG_NAME} is a table of settings")
+    return load_settings(options, table)
 
 
 def _variables(environ: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -187,6 +225,30 @@ def packing_time() -> int:
     if not text.isdecimal() or len(text) > 12 or int(text) > 253_402_300_799:
         raise SettingsError("SOURCE_DATE_EPOCH: expected whole seconds since 1970")
     return int(text)
+
+
+_THREAD_LIMITS = (
+    *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS"),
+    *("VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS"),
+)
+
+
+def bound_threads(threads: int) -> None:
+    """Tell numeric libraries that are loaded later, here and in child processes, how many threads they may use.
+
+    They read it once, when they are loaded: so this comes before any of them. What is set already stays.
+    """
+    for name in _THREAD_LIMITS:
+        os.environ.setdefault(name, str(threads))
+
+
+def runtime_folder() -> Path:
+    """Where this user's running processes meet: `XDG_RUNTIME_DIR`, else a folder of their own among temporary files.
+
+    See https://specifications.freedesktop.org/basedir-spec/latest/.
+    """
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    return Path(runtime) / "lading" if runtime else Path(tempfile.gettempdir()) / f"lading-{os.getuid()}"
 
 
 def wants_color() -> bool:

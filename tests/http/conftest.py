@@ -16,7 +16,9 @@ from lading.engine.model import Model
 from lading.flavors.flavor import Predictions
 from lading.flavors.linear import LinearFile
 from lading.http.app import make_app
-from lading.monitor.counters import LocalCounters
+from lading.monitor.counters import SharedCounters
+from lading.monitor.exposition import exposition
+from lading.monitor.slots import Slots
 from lading.service import Service
 from lading.settings import Settings
 
@@ -36,7 +38,7 @@ class App:
     """An application and what stands in it."""
 
     service: Service
-    counters: LocalCounters
+    counters: SharedCounters
     asgi: ASGIApp
 
 
@@ -56,11 +58,12 @@ class Wrapped:
 
 def make(model: Model | None, *, commit: Commit = commit_at_once, **settings: Any) -> App:
     """The application of a model, ready; without a model it is still loading."""
-    counters = LocalCounters()
+    slots = Slots.create(1)
+    counters = SharedCounters(slots, 0)
     service = Service(Settings(**settings), counters, commit=commit)
     if model is not None:
         service.start(lambda: model)
-    return App(service, counters, make_app(service, counters, counters.exposition))
+    return App(service, counters, make_app(service, counters, lambda: exposition(slots)))
 
 
 @pytest.fixture(scope="session")

@@ -1,25 +1,79 @@
 """Metrics: what Prometheus reads adds up to what was sent."""
 
+import asyncio
 from typing import Any
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
+
+from lading.engine.job import CommitDone
 
 Client = Any
 
 
-def totals(client: Client) -> dict[str, float]:
-    """The samples by name and labels, as Prometheus reads them."""
+def samples(client: Client, *types: str) -> dict[str, float]:
+    """The samples of families of these types by name and labels, as Prometheus reads them."""
     answer = client.get("/metrics")
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     return {
         " ".join([sample.name, *sample.labels.values()]): sample.value
         for family in text_string_to_metric_families(answer.text)
         for sample in family.samples
+        if family.type in types
     }
 
 
+def totals(client: Client) -> dict[str, float]:
+    """What was counted."""
+    return samples(client, "counter")
+
+
 def test_nothing_was_counted_at_the_start(client: Client):
-    assert totals(client) == {}
+    assert samples(client, "counter", "histogram") == {}
+
+
+def test_at_the_start_the_model_is_told_and_the_request_that_asks(client: Client):
+    told = samples(client, "gauge")
+    told.pop("lading_process_memory_bytes 0", None)  # there is no /proc everywhere
+    assert told == {
+        "lading_model_info native model 1.0.0": 1,
+        "lading_golden_rows": 50,
+        "lading_in_flight": 1,
+        "lading_workers": 1,
+    }
+
+
+def test_requests_are_timed_by_route_and_batches_by_their_rows(client: Client):
+    client.post("/predict", json=[{"x": 1}, {"x": 2}, {"x": 3}])
+    client.post("/predict", json={"y": 1})
+    client.get("/nowhere")
+    timed = samples(client, "histogram")
+    assert timed["lading_request_seconds_count /predict"] == 2
+    assert timed["lading_request_seconds_count unknown"] == 1
+    assert 0 < timed["lading_request_seconds_sum /predict"] < 20
+    assert (timed["lading_batch_rows_count"], timed["lading_batch_rows_sum"]) == (1, 3)
+    assert timed["lading_batch_rows_bucket 2.0"] == 0
+    assert timed["lading_batch_rows_bucket 4.0"] == 1
+    assert timed["lading_model_seconds_count"] == 1
+    assert samples(client, "gauge")["lading_queue_rows"] == 0
+
+
+@pytest.mark.anyio
+async def test_requests_in_flight_are_those_that_are_not_answered_yet(make_http_app: Any, double: Any, raw: Any):
+    gate: list[CommitDone] = []
+    app = make_http_app(double, commit=lambda batch, done: gate.append(done))
+    asked, leaving = raw(b'{"x": 1}'), raw()
+    leaving.left.set()
+    asking = asyncio.create_task(asked.run(app.asgi))
+    async with asyncio.timeout(20):
+        while not gate:
+            await asyncio.sleep(0)
+    assert app.counters.total("in_flight") == 1
+    await leaving.run(app.asgi)
+    assert app.counters.total("in_flight") == 1
+    gate[0](None)
+    assert (await asking).status == 200
+    assert app.counters.total("in_flight") == 0
 
 
 def test_requests_rows_and_refusals_add_up(client: Client):

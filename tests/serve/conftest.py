@@ -30,17 +30,23 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+def process_environment() -> dict[str, str]:
+    """The environment of a process that runs the package of this checkout, with no settings of the person's own."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("LADING_")}
+    return inherited | {"PYTHONPATH": f"{SRC}{os.pathsep}{ODD}", "LADING_DRAIN_S": "0"}
+
+
 class Server:
     """`lading serve` in a process of its own."""
 
     def __init__(self, *arguments: str, log: Path, environment: dict[str, str]) -> None:
         self.log_path = log
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("LADING_")}
+        self.environment = environment
         with log.open("wb") as stderr:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "lading", "serve", *arguments],
-                env=inherited | {"PYTHONPATH": f"{SRC}{os.pathsep}{ODD}"} | environment,
+                env=process_environment() | environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
@@ -112,7 +118,8 @@ def _starter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
         model: Path, *options: str, is_awaited: bool = True, port: int = 0, environment: dict[str, str] | None = None
     ) -> Server:
         log = folder / f"{len(servers)}.log"
-        server = Server(str(model), "--port", str(port), *options, log=log, environment=environment or {})
+        surroundings = {"XDG_RUNTIME_DIR": str(folder)} | (environment or {})
+        server = Server(str(model), "--port", str(port), *options, log=log, environment=surroundings)
         server.url = f"http://127.0.0.1:{port}"
         servers.append(server)
         if is_awaited:
@@ -124,6 +131,18 @@ def _starter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     finally:
         for server in servers:
             server.end()
+
+
+@pytest.fixture(scope="session")
+def run_lading() -> Callable[..., Any]:
+    """Runs `lading ARGUMENTS` to its end."""
+
+    def run(*arguments: str, environment: dict[str, str]) -> Any:
+        command = [sys.executable, "-m", "lading", *arguments]
+        surroundings = process_environment() | environment
+        return subprocess.run(command, env=surroundings, capture_output=True, text=True, timeout=WAIT_S)
+
+    return run
 
 
 @pytest.fixture

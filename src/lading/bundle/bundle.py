@@ -12,6 +12,7 @@ import msgspec
 
 from lading.bundle.archive import Archive, write_archive
 from lading.bundle.manifest import (
+    ENGINE,
     GOLDEN,
     MANIFEST,
     MAX_MANIFEST_BYTES,
@@ -40,6 +41,8 @@ class Bundle:
             raise BundleError("the bundle's files are not those that its manifest lists")
         if self.manifest.model not in self._members:
             raise BundleError("the manifest names a model file that it does not list")
+        if self.manifest.is_compiled and ENGINE not in self._members:
+            raise BundleError("the manifest names a compiled model that it does not list")
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -108,4 +111,4 @@ def write_bundle(path: Path, manifest: Manifest, members: Mapping[str, bytes]) -
     return write_archive(path, [(MANIFEST, encode_manifest(complete)), *ordered])
 
 
-__all__ = ["GOLDEN", "MANIFEST", "REFERENCE", "SUFFIX", "Bundle", "write_bundle"]
+__all__ = ["ENGINE", "GOLDEN", "MANIFEST", "REFERENCE", "SUFFIX", "Bundle", "write_bundle"]

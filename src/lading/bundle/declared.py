@@ -104,6 +104,43 @@ def parse_domain(text: str) -> tuple[str, DeclaredInput]:
     return name, DeclaredInput(domain=read_domain(domain))
 
 
+def declared_from(
+    *,
+    name: str | None = None,
+    version: str | None = None,
+    labels: str | None = None,
+    domain: Iterable[str] = (),
+    output_range: str | None = None,
+    target: str | None = None,
+) -> Declared:
+    """What the options of a command line declare.
+
+    Raises:
+        SettingsError: one has not the form that it should have.
+    """
+    if name == "" or version == "":
+        raise SettingsError("a name and a version are not empty")
+    inputs: dict[str, DeclaredInput] = dict(parse_domain(text) for text in domain)
+    return Declared(
+        name=name,
+        version=version,
+        target=tuple(part.strip() for part in target.split(",")) if target else (),
+        labels=tuple(part.strip() for part in labels.split(",")) if labels else (),
+        output_range=_range(output_range) if output_range else None,
+        inputs=inputs,
+    )
+
+
+def _range(text: str) -> tuple[float, float]:
+    low, dots, high = text.partition("..")
+    try:
+        if not dots:
+            raise ValueError
+        return float(low), float(high)
+    except ValueError:
+        raise SettingsError("an output range is MIN..MAX", hint="--output-range 0..100") from None
+
+
 def declare(schema: Schema, declared: Declared) -> Schema:
     """The schema with what the author said put over what was learned.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -15,6 +16,8 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 GOLDEN = "golden.json"
 REFERENCE = "reference.json"
+ENGINE = "engine/model.onnx"
+MAX_REASON_CHARS = 300
 MAX_MANIFEST_BYTES = 64 << 20
 
 MAX_NUMBER_BYTES = 16
@@ -55,6 +58,44 @@ class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sha256: str | None = None
 
 
+class Parity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the answers of a compiled model compare with the native ones.
+
+    Attributes:
+        data: whether rows of the training data were among those tried, or synthetic ones alone.
+        rows: how many were tried.
+        forgiven: how many of them got another label, each from a model that wavers between the two.
+        largest_difference: of a probability, or of a number in units of the largest one.
+        tolerance: what that may be.
+        precision: of the inputs of the compiled model.
+    """
+
+    data: Literal["sample", "synthetic"]
+    rows: int
+    forgiven: int
+    largest_difference: float
+    tolerance: float
+    precision: Literal["float64", "float32"]
+
+
+class Engine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What answers: the compiled model, or the native one and why.
+
+    Attributes:
+        name: `onnx` or `native`.
+        member: path of the compiled model in the bundle.
+        reason: why the native one answers.
+        parity: figures of the compiled one.
+        requirements: what the compiled one needs, and the versions at packing.
+    """
+
+    name: Literal["onnx", "native"]
+    member: str = ""
+    reason: str = ""
+    parity: Parity | None = None
+    requirements: tuple[Requirement, ...] = ()
+
+
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Everything that is known about a model without loading it.
 
@@ -72,6 +113,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         created: when it was packed, RFC 3339; `SOURCE_DATE_EPOCH` fixes it.
         notes: what could not be known, one sentence each.
         data: what the schema was learned from, where there was a sample.
+        engine: what answers; None where the flavor's own format is the engine, and in bundles of old.
         files: every other file in the bundle.
     """
 
@@ -88,7 +130,27 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     created: str = ""
     notes: tuple[str, ...] = ()
     data: Data | None = None
+    engine: Engine | None = None
     files: tuple[Member, ...] = ()
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether a compiled model is in the bundle."""
+        return self.engine is not None and self.engine.name == "onnx"
+
+    @property
+    def needed(self) -> tuple[Requirement, ...]:
+        """What serving takes: where a compiled model is in the bundle, only what that needs."""
+        return self.engine.requirements if self.engine is not None and self.is_compiled else self.requirements
+
+    @property
+    def engine_in_words(self) -> str:
+        """What answers: `onnx, compiled from SVC`, `onnx`, or `native`, with the reason where there is one."""
+        if self.engine is None:
+            return "onnx" if self.flavor == "onnx" else "native"
+        if self.is_compiled:
+            return f"onnx, compiled from {self.class_name}"
+        return f"native: {self.engine.reason}" if self.engine.reason else "native"
 
 
 def encode_manifest(manifest: Manifest) -> bytes:
@@ -140,10 +202,12 @@ def check_names(manifest: Manifest) -> None:
         raise UsageError("a model's name has letters, digits, dots, dashes and underscores, at most 63", hint="--name")
     if not _VERSION.fullmatch(manifest.version):
         raise UsageError("a version has letters, digits, `.`, `-`, `+` and `_`, at most 63", hint="--version 1.0.0")
-    for requirement in manifest.requirements:
+    engine = manifest.engine or Engine("native")
+    for requirement in (*manifest.requirements, *engine.requirements):
         if not _DISTRIBUTION.fullmatch(requirement.name) or not _RELEASE.fullmatch(requirement.version):
             raise UsageError("a requirement is not the name and version of a distribution")
     words = (manifest.class_name, manifest.created, manifest.python, manifest.flavor, manifest.model, *manifest.notes)
+    words += (engine.reason,)
     if not all(text.isprintable() for text in words):
         raise UsageError("what the manifest says of the model holds control characters")
     names = manifest.model_schema.names
@@ -158,6 +222,7 @@ def check_names(manifest: Manifest) -> None:
         if not 0 < len(name) <= MAX_NAME_CHARS or not name.isprintable():
             raise UsageError(f"the name of column {position} is empty, too long, or holds control characters")
     _check_schema(manifest.model_schema)
+    _check_engine(engine)
 
 
 def _check_schema(schema: Schema) -> None:
@@ -167,6 +232,21 @@ def _check_schema(schema: Schema) -> None:
     for output in schema.outputs:
         if output.labels and len(output.labels) != len(output.classes):
             raise UsageError(f"the output `{output.name}` has other numbers of labels and classes")
+
+
+def _check_engine(engine: Engine) -> None:
+    parity = engine.parity
+    is_onnx = engine.name == "onnx"
+    if engine.member != (ENGINE if is_onnx else "") or (parity is not None) != is_onnx:
+        raise UsageError("what the manifest says of the engine does not fit together")
+    if len(engine.reason) > MAX_REASON_CHARS:
+        raise UsageError(f"the reason for the engine has more than {MAX_REASON_CHARS} characters")
+    if parity is not None and not (0 <= parity.forgiven <= parity.rows and _is_measure(parity)):
+        raise UsageError("the figures of the engine are none that can be")
+
+
+def _is_measure(parity: Parity) -> bool:
+    return all(0 <= number < math.inf for number in (parity.largest_difference, parity.tolerance))
 
 
 def _is_known_dtype(name: str) -> bool:

@@ -19,6 +19,7 @@ _SECTIONS = {
         "demo": "Serve a tiny model that needs no file",
     },
     "Ship": {"check": "Check a bundle against this environment and its golden rows"},
+    "Run": {"reload": "Let a running server load its model, code and settings anew"},
     "Help": {"doctor": "Say what is installed, what a model needs, and what mends it"},
 }
 

@@ -74,8 +74,9 @@ def _words(manifest: Manifest) -> str:
     facts = {
         "model": f"{manifest.name} {manifest.version if packed else ''}".rstrip(),
         "class": f"{manifest.class_name}   ({manifest.flavor}, {schema.task})",
+        "engine": manifest.engine_in_words,
         "packed": f"{manifest.created}   Python {manifest.python}" if packed else "no",
-        "needs": ", ".join(f"{r.name} {r.version}" for r in manifest.requirements) or "nothing",
+        "needs": _needs(manifest),
         "data": f"{manifest.data.rows} rows" if manifest.data else "none was seen",
         "unused": ", ".join(schema.unused),
     }
@@ -87,6 +88,14 @@ def _words(manifest: Manifest) -> str:
     }
     parts = [_section(title, lines) for title, lines in sections.items() if lines]
     return "\n\n".join([*parts, *(f"note: {printable(note)}" for note in manifest.notes)])
+
+
+def _needs(manifest: Manifest) -> str:
+    native, needed = (
+        ", ".join(f"{item.name} {item.version}" for item in items) or "nothing"
+        for items in (manifest.requirements, manifest.needed)
+    )
+    return f"{needed}; the native model {native}" if manifest.is_compiled else needed
 
 
 def _output(schema: Schema, output: Output) -> str:

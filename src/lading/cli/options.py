@@ -8,9 +8,7 @@ from typing import Any
 
 import click
 
-from lading.bundle.declared import Declared, DeclaredInput, parse_domain
-from lading.errors import SettingsError
-from lading.settings import CONFIG_NAME, SETTINGS, Setting, Settings, load_settings, read_config
+from lading.settings import SETTINGS, Setting
 
 Decorated = Callable[..., Any]
 
@@ -21,11 +19,19 @@ ignore_versions_option = click.option(
 )
 
 
-def settings_options(fn: Decorated) -> Decorated:
-    """An option for each setting of the table."""
-    for setting in reversed(SETTINGS):
-        fn = _option(setting)(fn)
-    return click.option("--config", type=click.Path(path_type=Path), help="lading.toml [default: beside the model]")(fn)
+_config = click.option("--config", type=click.Path(path_type=Path), help="lading.toml [default: beside the model]")
+
+
+def settings_options(*names: str) -> Callable[[Decorated], Decorated]:
+    """An option for each setting of the table, or for those of these names."""
+
+    def decorate(fn: Decorated) -> Decorated:
+        for setting in reversed(SETTINGS):
+            if not names or setting.name in names:
+                fn = _option(setting)(fn)
+        return _config(fn)
+
+    return decorate
 
 
 def _option(setting: Setting) -> Callable[[Decorated], Decorated]:
@@ -39,15 +45,6 @@ def _option(setting: Setting) -> Callable[[Decorated], Decorated]:
 
 def _shown(default: object) -> str:
     return f"{default:g}" if isinstance(default, float) else str(default)
-
-
-def settings_from(options: dict[str, Any], config: Path | None, folder: Path) -> Settings:
-    """The settings that these options, the environment and the table `[serve]` say, of a file or of one in a folder."""
-    table = read_config(config, is_required=True) if config else read_config(folder / CONFIG_NAME)
-    table = table.get("serve", {})
-    if not isinstance(table, dict):
-        raise SettingsError("`serve` in lading.toml is a table of settings")
-    return load_settings(options, table)
 
 
 def declared_options(fn: Decorated) -> Decorated:
@@ -66,36 +63,3 @@ _DECLARED_OPTIONS = (
     click.option("--domain", multiple=True, help="Refuse what is outside: feature1=0,1 or age=0..120; repeatable"),
     click.option("--output-range", metavar="MIN..MAX", help="Never answer a number outside"),
 )
-
-
-def declared_from(
-    *,
-    name: str | None,
-    version: str | None,
-    labels: str | None,
-    domain: tuple[str, ...],
-    output_range: str | None,
-    target: str | None = None,
-) -> Declared:
-    """What the options declare."""
-    if name == "" or version == "":
-        raise SettingsError("a name and a version are not empty")
-    inputs: dict[str, DeclaredInput] = dict(parse_domain(text) for text in domain)
-    return Declared(
-        name=name,
-        version=version,
-        target=tuple(part.strip() for part in target.split(",")) if target else (),
-        labels=tuple(part.strip() for part in labels.split(",")) if labels else (),
-        output_range=_range(output_range) if output_range else None,
-        inputs=inputs,
-    )
-
-
-def _range(text: str) -> tuple[float, float]:
-    low, dots, high = text.partition("..")
-    try:
-        if not dots:
-            raise ValueError
-        return float(low), float(high)
-    except ValueError:
-        raise SettingsError("an output range is MIN..MAX", hint="--output-range 0..100") from None

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 import msgspec
 
-from lading.cli.options import declared_from, declared_options, ignore_versions_option, json_option, model_argument
+from lading.bundle.declared import declared_from
+from lading.cli.options import declared_options, ignore_versions_option, json_option, model_argument
+from lading.engine.compiling import Compile
+from lading.engine.golden import Kind
 
 
 @click.command("pack")
@@ -16,10 +19,24 @@ from lading.cli.options import declared_from, declared_options, ignore_versions_
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
-    help="Training data: CSV, JSON or Parquet; no row of it is kept.",
+    help="Training data: CSV, JSON or Parquet; no row of it is kept, unless --golden says so.",
 )
 @click.option("--target", help="Column of the data that the model predicts; several with commas.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to write [default: NAME-VERSION.lading]")
+@click.option(
+    "--compile",
+    "compiling",
+    type=click.Choice(get_args(Compile)),
+    default="auto",
+    help="Compile a scikit-learn model to ONNX: where it then gives the same answers, never, or else fail. "
+    "[default: auto]",
+)
+@click.option(
+    "--golden",
+    type=click.Choice(get_args(Kind)),
+    default="synthetic",
+    help="Rows that check the bundle: made up, or rows of the data, which may be personal. [default: synthetic]",
+)
 @declared_options
 @ignore_versions_option
 @json_option
@@ -28,6 +45,8 @@ def command(
     data: Path | None,
     target: str | None,
     output: Path | None,
+    compiling: Compile,
+    golden: Kind,
     ignore_versions: bool,
     as_json: bool,
     **declared: Any,
@@ -47,6 +66,8 @@ def command(
         data,
         path=output,
         declared=declared_from(target=target, **declared),
+        compile=compiling,
+        golden=golden,
         ignore_versions=ignore_versions,
         report=report,
     )

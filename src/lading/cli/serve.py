@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from lading.cli.options import (
-    declared_from,
-    declared_options,
-    ignore_versions_option,
-    model_argument,
-    settings_from,
-    settings_options,
-)
-from lading.settings import Settings
+from lading.cli.options import declared_options, ignore_versions_option, model_argument, settings_options
+from lading.settings import Settings, bound_threads, find_settings
+
+if TYPE_CHECKING:
+    from lading.serve.target import Target
+
+_DECLARED = ("name", "version", "labels", "domain", "output_range")
 
 
 @click.command("serve")
 @model_argument
-@settings_options
+@settings_options()
 @declared_options
 @ignore_versions_option
 def command(model: Path, config: Path | None, ignore_versions: bool, **options: Any) -> None:
@@ -28,26 +27,28 @@ def command(model: Path, config: Path | None, ignore_versions: bool, **options: 
 
     \b
       lading serve model.joblib
-      lading serve iris-1.0.0.lading --port 9000
+      lading serve iris-1.0.0.lading --port 9000 --workers 4
     """
-    said = {name: options.pop(name) for name in ("name", "version", "labels", "domain", "output_range")}
-    declared = declared_from(**said)
-    settings = settings_from(options, config, model.parent)
+    from lading.serve.target import Target
 
-    from lading.engine.loading import load
-
-    serve(settings, lambda: load(model, ignore_versions=ignore_versions, declared=declared), str(model))
+    said = {name: options.pop(name) for name in _DECLARED}
+    serve(Target(str(model), said, ignore_versions), lambda: find_settings(options, config, model.parent))
 
 
-def serve(settings: Settings, load: Any, file: str) -> None:
+def serve(target: Target, settings_now: Callable[[], Settings]) -> None:
     """Listen, load, say what is served, and serve until told to stop."""
-    from lading.cli.banner import banner
-    from lading.serve.composition import compose
+    from lading.serve.listener import listen
     from lading.serve.logs import configure_logs
-    from lading.serve.server import listen, run
 
+    settings = settings_now()
     configure_logs(settings.log_format)
+    bound_threads(settings.threads)
     with listen(settings) as listener:
-        host, port = listener.getsockname()[:2]
-        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        run(compose(settings), load, listener, lambda model: click.echo(banner(model, file, url)))
+        if settings.is_supervised:
+            from lading.serve.supervisor import supervise
+
+            supervise(target, settings_now, listener, click.echo)
+        else:
+            from lading.serve.single import serve_alone
+
+            serve_alone(target, settings, listener, click.echo)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -110,9 +111,9 @@ class OutputCheck:
     def _faults(self, predictions: Predictions) -> Iterator[Fault]:
         detail = "the model's answer is not a finite value"
         for array in (predictions.prediction, *predictions.probabilities):
-            bad = ~_is_answerable(array)
-            if bad.any():
-                yield Fault(bad, "output.not_finite", detail, array is not predictions.prediction)
+            is_answerable = _is_answerable(array)
+            if not np.logical_and.reduce(is_answerable):
+                yield Fault(~is_answerable, "output.not_finite", detail, array is not predictions.prediction)
         if self._range is not None:
             bad = ~_is_within(predictions.prediction, self._range)
             if bad.any():
@@ -129,7 +130,7 @@ class OutputCheck:
         tables = [target.tolist() for target in targets]
         if len(tables) == 1:
             names = self._names or tuple(str(position) for position in range(targets[0].shape[1]))
-            return [dict(zip(names, row, strict=True)) for row in tables[0]]
+            return list(map(dict, map(zip, repeat(names), tables[0])))
         return [list(row) for row in zip(*tables, strict=True)]
 
 
@@ -143,7 +144,7 @@ def _plain(array: Array) -> list[Any]:
         array = np.char.decode(array, "utf-8", "replace")
     elif array.dtype.kind == "M":
         array = np.datetime_as_string(array)
-    elif array.dtype.kind == "O":
+    elif array.dtype.kind == "O" and not _PLAIN_TYPES.issuperset(map(type, array.flat)):
         array = _python_values(array)
     values: list[Any] = array.tolist()
     return values
@@ -154,6 +155,7 @@ def _python_value(value: Any) -> Any:
 
 
 _python_values = np.frompyfunc(_python_value, 1, 1)
+_PLAIN_TYPES = frozenset({bool, float, int, str})
 
 
 def _is_answerable(array: Array) -> Mask:
@@ -167,8 +169,18 @@ def _is_answerable(array: Array) -> Mask:
         return _by_row(~np.isnat(array))
     if kind not in "UO":
         return np.zeros(len(array), dtype=bool)
-    cells = map(_is_plain, array.ravel().tolist())
-    return _by_row(np.fromiter(cells, bool, array.size).reshape(array.shape))
+    cells = array.ravel().tolist()
+    if _are_ascii(cells):
+        return np.ones(len(array), dtype=bool)
+    return _by_row(np.fromiter(map(_is_plain, cells), bool, array.size).reshape(array.shape))
+
+
+def _are_ascii(cells: list[Any]) -> bool:
+    """Whether all of them are texts, and of no character that UTF-8 might not say; told of all at once."""
+    try:
+        return "".join(cells).isascii()
+    except TypeError:
+        return False
 
 
 def _is_plain(value: Any) -> bool:

@@ -6,7 +6,7 @@ carries its own callback, so an answer can reach no other request; each is calle
     submit ─ queue (bounded) ─ turn: take up to a batch, skip who left or is late ─ model ─ split ─ commit ─ answer
 
 A model whose batch would take long runs in a thread of its own, so that everything else goes on; a fast one runs
-inline, which costs no hand-over.
+inline, which costs no hand-over. Who fails of a batch that failed is always found in the thread.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ class Batcher:
         self._running: Sequence[Job] = ()
         self._committing: set[Batch] = set()
         self._is_busy = False
+        self._began: float | None = None
         self._thread: _ModelThread | None = None
         self._sweep: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -71,6 +72,12 @@ class Batcher:
     def queued_rows(self) -> int:
         """Rows that wait for the model."""
         return self._queued_rows
+
+    @property
+    def busy_s(self) -> float:
+        """For how long the batch that is in the model has been there; 0 when none is. On the event loop's clock."""
+        began, loop = self._began, self._loop  # read once: another thread may ask
+        return 0.0 if began is None or loop is None else loop.time() - began
 
     def submit(
         self,
@@ -107,6 +114,7 @@ class Batcher:
         self._queue.clear()
         self._queued_rows = 0
         self._running = ()
+        self._began = None
         self._committing.clear()
         self._is_busy = False
         self._sweep = None
@@ -128,18 +136,29 @@ class Batcher:
             self._thread = None
 
     def _turn(self) -> None:
+        assert self._loop is not None
         jobs, rows = self._take()
         if not jobs:
             self._is_busy = False
             return
-        self._running = jobs
-        if not self._is_slow(rows):
-            self._finish(jobs, self._outcomes(jobs))
+        self._running, self._began = jobs, self._loop.time()
+        if self._is_slow(rows):
+            self._go_on_in_thread(jobs, lambda: self._outcomes(jobs))
             return
+        try:
+            outcomes = self._outcomes_together(jobs)
+        except BaseException as error:
+            # A batch that is quick while it goes well may take many runs to find who fails.
+            failed = error
+            self._go_on_in_thread(jobs, lambda: self._outcomes_apart(jobs, failed))
+            return
+        self._finish(jobs, outcomes)
+
+    def _go_on_in_thread(self, jobs: Sequence[Job], find: Callable[[], list[Outcome]]) -> None:
         assert self._loop is not None
         loop = self._loop
         self._thread = self._thread or _ModelThread()
-        self._thread.call(lambda: loop.call_soon_threadsafe(self._finish, jobs, self._outcomes(jobs)))
+        self._thread.call(lambda: loop.call_soon_threadsafe(self._finish, jobs, find()))
         self._watch_deadlines()
 
     def _take(self) -> tuple[list[Job], int]:
@@ -162,15 +181,18 @@ class Batcher:
         return jobs, rows
 
     def _outcomes(self, jobs: Sequence[Job]) -> list[Outcome]:
-        """What each job gets. A batch that fails is halved until what fails stands alone."""
         try:
             return self._outcomes_together(jobs)
         # A model is anybody's code: `sys.exit` and a panic in Rust are no `Exception`, and must not end the loop.
         except BaseException as error:
-            if len(jobs) > 1:
-                middle = len(jobs) // 2
-                return self._outcomes(jobs[:middle]) + self._outcomes(jobs[middle:])
+            return self._outcomes_apart(jobs, error)
+
+    def _outcomes_apart(self, jobs: Sequence[Job], error: BaseException) -> list[Outcome]:
+        """What each job of a batch that failed gets: it is halved until what fails stands alone."""
+        if len(jobs) == 1:
             return [self._blame(jobs[0], error)]
+        middle = len(jobs) // 2
+        return self._outcomes(jobs[:middle]) + self._outcomes(jobs[middle:])
 
     def _outcomes_together(self, jobs: Sequence[Job]) -> list[Outcome]:
         rows = jobs[0].rows if len(jobs) == 1 else [row for job in jobs for row in job.rows]
@@ -217,6 +239,7 @@ class Batcher:
         """The model is free: hand its batch to the gate, and go on with what waits."""
         assert self._loop is not None
         self._running = ()
+        self._began = None
         self._loop.call_soon(self._turn)
         _expire(jobs, self._loop.time(), "in the model")
         batch = Batch(tuple(jobs), tuple(outcomes))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from lading.engine.compiled import CompiledModel
 from lading.engine.golden import Answers, replay
 from lading.engine.model import Model
 from lading.schema.synthetic import draw_rows
@@ -26,6 +27,13 @@ def check_golden(model: Model) -> int:
         return 0
     replay(model.golden, model.schema, answers_of(model, proba=model.golden.probabilities is not None))
     return len(model.golden.rows)
+
+
+def engine_in_words(model: Model) -> str:
+    """What answers: what the manifest says, unless that is not installed here."""
+    if model.manifest.is_compiled and not isinstance(model.predictor, CompiledModel):
+        return "native: what runs the compiled model is not installed"
+    return model.manifest.engine_in_words
 
 
 def answers_of(model: Model, *, proba: bool) -> Answers:

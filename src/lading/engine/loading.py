@@ -15,7 +15,8 @@ from lading.bundle.archive import is_archive
 from lading.bundle.bundle import SUFFIX, Bundle
 from lading.bundle.declared import Declared, declare, default_name, read_declared, read_metadata
 from lading.bundle.environment import Difference, differences, installed, refuse_differences
-from lading.bundle.manifest import GOLDEN, REFERENCE, Manifest, Requirement, check_names
+from lading.bundle.manifest import ENGINE, GOLDEN, REFERENCE, Manifest, Requirement, check_names
+from lading.engine.compiled import CompiledModel
 from lading.engine.describe import describe
 from lading.engine.golden import decode_golden
 from lading.engine.model import Model
@@ -85,21 +86,45 @@ def load_bundle(path: Path, *, ignore_versions: bool = False) -> Model:
     """The model in a bundle, from the bytes whose digests the manifest lists."""
     with open_bundle(path) as bundle:
         manifest = bundle.manifest
-        flavor = flavor_named(manifest.flavor)
-        require(flavor, path.name)
-        if not ignore_versions:
-            refuse_differences(path.name, recorded_differences(manifest, flavor))
+        serves_compiled = manifest.is_compiled and _is_runnable(manifest)
+        load_predictor = _load_compiled if serves_compiled else _load_native
         golden = bundle.read_optional(GOLDEN)
         reference = bundle.read_optional(REFERENCE)
-        data = bundle.read(manifest.model)
-        refuse_mismatch(flavor, manifest.model, data)
         return Model(
             manifest,
-            flavor.load(data),
+            load_predictor(bundle, path.name, ignore_versions),
             golden=decode_golden(golden) if golden is not None else None,
             reference=_decode_reference(reference) if reference is not None else None,
             digest=bundle.digest(),
         )
+
+
+def _is_runnable(manifest: Manifest) -> bool:
+    """Whether what runs the compiled model is here, of any version; if not, the native model may serve."""
+    engine = manifest.engine
+    return engine is not None and not differences({item.name: None for item in engine.requirements})
+
+
+def _load_compiled(bundle: Bundle, name: str, ignore_versions: bool) -> Predictor:
+    """The compiled model, which asks for nothing that the native one needs."""
+    engine = bundle.manifest.engine
+    if engine is not None and not ignore_versions:
+        refuse_differences(name, differences({item.name: item.version for item in engine.requirements}))
+    return CompiledModel(bundle.manifest, bundle.read(ENGINE))
+
+
+def _load_native(bundle: Bundle, name: str, ignore_versions: bool) -> Predictor:
+    manifest = bundle.manifest
+    flavor = flavor_named(manifest.flavor)
+    if manifest.is_compiled and flavor.distribution and differences({flavor.distribution: None}):
+        hint = 'pip install "lading[onnx]"'
+        raise EnvironmentMismatch(f"{name} is compiled to ONNX, and onnxruntime is not installed", hint=hint)
+    require(flavor, name)
+    if not ignore_versions:
+        refuse_differences(name, recorded_differences(manifest, flavor))
+    data = bundle.read(manifest.model)
+    refuse_mismatch(flavor, manifest.model, data)
+    return flavor.load(data)
 
 
 def recorded_differences(manifest: Manifest, flavor: Flavor) -> tuple[Difference, ...]:

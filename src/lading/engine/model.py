@@ -17,7 +17,7 @@ from lading.flavors.flavor import Predictor
 from lading.schema.decode import Decoder, Limits
 from lading.schema.fields import Schema
 from lading.schema.reference import Reference
-from lading.schema.table import Array, Row, Table
+from lading.schema.table import Array, Row, Table, Tables
 from lading.schema.unusual import Unusual, Watch
 from lading.schema.values import plain_rows
 from lading.schema.words import answer_in_words, inputs_in_words
@@ -52,6 +52,10 @@ class Model:
     def schema(self) -> Schema:
         """What the model takes and gives."""
         return self.manifest.model_schema
+
+    @cached_property
+    def _tables(self) -> Tables:
+        return Tables(self.schema.inputs)
 
     @cached_property
     def _check(self) -> OutputCheck:
@@ -111,7 +115,7 @@ class Model:
         Raises:
             PredictionFailed: the model raised; the cause is kept, its words are not.
         """
-        return self.run_table(Table.from_rows(self.schema.inputs, rows), proba=proba)
+        return self.run_table(self._tables.of_rows(rows), proba=proba)
 
     def run_table(self, table: Table, *, proba: bool) -> tuple[Checked, Sequence[Unusual]]:
         """The same for a table."""

@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
 from lading.bundle.bundle import SUFFIX, write_bundle
 from lading.bundle.declared import Declared, default_name, read_metadata
-from lading.bundle.manifest import GOLDEN, REFERENCE, Data, Manifest, check_names, safe_name
-from lading.engine.golden import make_golden, replay
+from lading.bundle.manifest import ENGINE, GOLDEN, REFERENCE, Data, Manifest, check_names, safe_name
+from lading.engine.compiling import Compile, Compiled, Source, compile_model
+from lading.engine.golden import Golden, Kind, make_golden, real_rows, replay
 from lading.engine.learning import learn
 from lading.engine.loading import declared_beside, examine, is_bundle, read_model_file, requirements_of
 from lading.engine.model import Model
@@ -44,7 +45,7 @@ class Packed:
 
 
 @dataclass(frozen=True)
-class _Source:
+class _File:
     """The model's own file, before it becomes part of a bundle."""
 
     name: str
@@ -61,6 +62,8 @@ def pack(
     path: str | Path | None = None,
     *,
     declared: Declared | None = None,
+    compile: Compile = "auto",
+    golden: Kind = "synthetic",
     ignore_versions: bool = False,
     report: Report | None = None,
 ) -> Packed:
@@ -69,10 +72,13 @@ def pack(
     Args:
         model: a fitted model, or the path of a model file.
         X: training data that the schema is learned from, (rows, columns): a data frame, an array, or the path of a
-            CSV, JSON or Parquet file, which may hold the target too. No row of it is kept.
+            CSV, JSON or Parquet file, which may hold the target too. No row of it is kept, unless `golden` says so.
         y: the target; only its name is used, where it has one.
         path: where to write; `NAME-VERSION.lading` in the current folder when not given.
         declared: what the author says, over what `lading.toml` beside the model's file says.
+        compile: whether to compile a scikit-learn model to ONNX: `auto`, where it gives the same answers then;
+            `never`; or `require`, which refuses to pack it otherwise.
+        golden: whether the rows that check the bundle are made up, or rows of the data, which may be personal.
         ignore_versions: pack although a library has another version than the model was saved with.
         report: told each step.
 
@@ -82,41 +88,79 @@ def pack(
         UsageError: data, names or declarations do not fit the model.
     """
     report = report or (lambda step, words: None)
+    _refuse_options(compile, golden, X)
     if path is not None:
         _refuse_overwriting(Path(path), (model, X))
-    source = _source(model, ignore_versions)
-    said = declared_beside(source.path, declared) if source.path else declared or Declared()
-    predictor = source.flavor.load(source.data)
-    report("loading", f"{source.name}: {predictor.class_name}")
+    file = _file(model, ignore_versions)
+    said = declared_beside(file.path, declared) if file.path else declared or Declared()
+    predictor = file.flavor.load(file.data)
+    report("loading", f"{file.name}: {predictor.class_name}")
     sample = _sample(X)
     schema, reference = learn(predictor, sample, said, y)
     report("schema", _words(schema, with_data=sample is not None))
-    manifest = _manifest(source, predictor, said, schema, sample)
-    loaded = Model(manifest, predictor)
-    golden = make_golden(schema, reference, _answers(loaded))
-    replay(golden, schema, _answers(loaded))
-    report("golden", f"{len(golden.rows)} synthetic rows with their answers")
-    members = {manifest.model: source.data, GOLDEN: _json(golden)}
-    if reference is not None:
-        members[REFERENCE] = _json(reference)
+    source = Source(_manifest(file, predictor, said, schema, sample), file.data, predictor, reference, sample)
+    compiled = compile_model(source, compile)
+    if compiled.words:
+        report("engine", compiled.words)
+    rows = _golden(source, compiled, golden, report)
+    manifest = msgspec.structs.replace(source.manifest, engine=compiled.engine)
     target = Path(path) if path is not None else Path(f"{manifest.name}-{manifest.version}{SUFFIX}")
+    return _write(target, manifest, _members(source, compiled, rows), report)
+
+
+def _refuse_options(compile: str, golden: str, X: Any) -> None:
+    for name, said, known in (("compile", compile, get_args(Compile)), ("golden", golden, get_args(Kind))):
+        if said not in known:
+            raise UsageError(f"`{name}` is one of {', '.join(known)}")
+    if golden == "real" and X is None:
+        raise UsageError("there are no rows of the data without data", hint="--data train.csv")
+
+
+def _golden(source: Source, compiled: Compiled, kind: Kind, report: Report) -> Golden:
+    """The golden rows, which what serves and the native model answer alike."""
+    schema = source.manifest.model_schema
+    answers = _answers(Model(source.manifest, compiled.predictor))
+    native = _answers(Model(source.manifest, source.predictor))
+    real: Sequence[Any] = ()
+    if kind == "real" and source.sample is not None:
+        report("warning", "rows of the data will be in the bundle, as golden rows: they may be personal")
+        real = real_rows(schema, source.sample)
+    golden = make_golden(
+        schema, source.reference, answers, other=native if compiled.graph is not None else None, real=real
+    )
+    for each in (answers, native):
+        replay(golden, schema, each)
+    report("golden", f"{len(golden.rows)} {'rows of the data' if real else 'synthetic rows'} with their answers")
+    return golden
+
+
+def _members(source: Source, compiled: Compiled, golden: Golden) -> dict[str, bytes]:
+    members = {source.manifest.model: source.data, GOLDEN: _json(golden)}
+    if compiled.graph is not None:
+        members[ENGINE] = compiled.graph
+    if source.reference is not None:
+        members[REFERENCE] = _json(source.reference)
+    return members
+
+
+def _write(target: Path, manifest: Manifest, members: dict[str, bytes], report: Report) -> Packed:
     digest = write_bundle(target, manifest, members)
     size = target.stat().st_size
     report("wrote", f"{target}   {_size(size)}, sha256 {digest[:12]}…")
     return Packed(target, manifest, digest, size)
 
 
-def _source(model: Any, ignore_versions: bool) -> _Source:
+def _file(model: Any, ignore_versions: bool) -> _File:
     if isinstance(model, str | Path):
         path = Path(model)
         if is_bundle(path):
             raise UsageError(f"{path} is a bundle already", hint="pack the model file that it was made from")
         data = read_model_file(path)
         flavor, needs = examine(path.name, data, ignore_versions=ignore_versions)
-        return _Source(path.name, data, flavor, needs, path)
+        return _File(path.name, data, flavor, needs, path)
     flavor, name, data = dump_with_any(model)
     _, needs = examine(name, data)
-    return _Source(name, data, flavor, needs, None)
+    return _File(name, data, flavor, needs, None)
 
 
 def _refuse_overwriting(target: Path, sources: Iterable[Any]) -> None:
@@ -131,20 +175,18 @@ def _sample(X: Any) -> Sample | None:
     return read_sample(Path(X)) if isinstance(X, str | Path) else as_sample(X)
 
 
-def _manifest(
-    source: _Source, predictor: Predictor, declared: Declared, schema: Schema, sample: Sample | None
-) -> Manifest:
-    beside = read_metadata(source.path) if source.path else {}
+def _manifest(file: _File, predictor: Predictor, declared: Declared, schema: Schema, sample: Sample | None) -> Manifest:
+    beside = read_metadata(file.path) if file.path else {}
     created = datetime.fromtimestamp(packing_time(), UTC)
     manifest = Manifest(
-        name=declared.name or (default_name(source.path) if source.path else "model"),
+        name=declared.name or (default_name(file.path) if file.path else "model"),
         version=declared.version or "1.0.0",
-        flavor=source.flavor.name,
-        model=_member(source),
+        flavor=file.flavor.name,
+        model=_member(file),
         class_name=predictor.class_name,
         model_schema=schema,
         metadata={**predictor.metadata, **beside, **declared.metadata},
-        requirements=requirements_of(source.needs, predictor),
+        requirements=requirements_of(file.needs, predictor),
         python=platform.python_version(),
         created=created.isoformat().replace("+00:00", "Z"),
         notes=() if sample else tuple(predictor.learn().notes),
@@ -154,10 +196,10 @@ def _manifest(
     return manifest
 
 
-def _member(source: _Source) -> str:
+def _member(file: _File) -> str:
     """The place of the model's file in the bundle: under its own name, made safe, with the ending that declares it."""
-    suffix = next((s for s in source.flavor.suffixes if source.name.lower().endswith(s)), "")
-    return f"model/{safe_name(source.name[: len(source.name) - len(suffix)])}{suffix}"
+    suffix = next((s for s in file.flavor.suffixes if file.name.lower().endswith(s)), "")
+    return f"model/{safe_name(file.name[: len(file.name) - len(suffix)])}{suffix}"
 
 
 def _answers(model: Model) -> Callable[[Sequence[Any]], tuple[Sequence[Any], Sequence[Any] | None]]:

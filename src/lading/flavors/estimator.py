@@ -11,12 +11,16 @@ import numpy as np
 
 from lading.errors import UnsupportedModel
 from lading.flavors.flavor import Predictions
+from lading.flavors.forest import quicken
 from lading.flavors.frames import frame
+from lading.flavors.labels import classes_by_score, most_probable
 from lading.schema import fitted
 from lading.schema.estimator import Learned, learn_inputs, walk
 from lading.schema.fields import Task, Value
 from lading.schema.table import Array, Table
 
+FORK_SAFE = frozenset({"joblib", "numpy", "pandas", "scikit-learn", "scipy", "skops"})
+"""What loads no threads of its own: they begin at the first prediction, which is after the fork."""
 _ANSWERS = ("predict", "transform")
 
 
@@ -47,8 +51,9 @@ class SklearnModel:
         self._model = model
         self._learned = _learn(model)
         self.knows_inputs = self._learned.wants == "texts" or fitted.width(model) is not None
-        self._answer = model.predict if callable(getattr(model, "predict", None)) else model.transform
+        self._by_score = classes_by_score(model)
         self._settle()
+        self._answer = model.predict if callable(getattr(model, "predict", None)) else model.transform
 
     def learn(self) -> Learned:
         """What the estimator knows about its inputs."""
@@ -57,12 +62,12 @@ class SklearnModel:
     def predict(self, table: Table, *, proba: bool = False) -> Predictions:
         """Exactly what the estimator's own `predict`, or `transform`, and `predict_proba` give."""
         inputs = self._inputs(table)
-        prediction = _dense(self._answer(inputs))
         if not proba or not self.has_probabilities:
-            return Predictions(prediction)
+            return Predictions(_dense(self._answer(inputs)))
         probabilities = self._model.predict_proba(inputs)
-        targets = probabilities if isinstance(probabilities, list) else [probabilities]
-        return Predictions(prediction, tuple(_dense(target) for target in targets))
+        targets = tuple(map(_dense, probabilities if isinstance(probabilities, list) else [probabilities]))
+        labels = most_probable(self._by_score, targets[0]) if self._by_score is not None else None
+        return Predictions(_dense(self._answer(inputs)) if labels is None else labels, targets)
 
     def _inputs(self, table: Table) -> Any:
         if self._learned.wants == "texts":
@@ -85,6 +90,7 @@ class SklearnModel:
                 attributes["verbose"] = 0
             if self._learned.wants == "array":
                 attributes.pop("feature_names_in_", None)
+            quicken(estimator)
 
 
 def _learn(model: Any) -> Learned:

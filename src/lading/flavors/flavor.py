@@ -86,12 +86,14 @@ class Flavor(Protocol):
         suffixes: file name endings that declare it; a file with such a name and other content is refused.
         distribution: the pip name of the framework.
         extra: the extra of lading that installs it.
+        fork_safe: pip names of the distributions whose models may be loaded before a fork, and predict after it.
     """
 
     name: str
     suffixes: tuple[str, ...]
     distribution: str
     extra: str
+    fork_safe: frozenset[str]
 
     def recognizes(self, data: bytes) -> bool:
         """Whether these bytes are of its format, by their beginning; nothing is opened."""

@@ -46,6 +46,7 @@ class LinearFlavor:
     suffixes = (".linear.json",)
     distribution = ""
     extra = ""
+    fork_safe = frozenset({"numpy"})
 
     def recognizes(self, data: bytes) -> bool:
         """Whether the bytes begin as such a file does."""

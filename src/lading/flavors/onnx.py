@@ -9,6 +9,7 @@ import numpy as np
 
 from lading.errors import FormatError, UnsupportedModel
 from lading.flavors.flavor import Needs, Predictions
+from lading.flavors.onnx_file import read_onnx_file
 from lading.schema.estimator import Learned
 from lading.schema.fields import Field, Kind, Task, Value
 from lading.schema.table import Array, Table
@@ -33,6 +34,7 @@ class OnnxFlavor:
     suffixes = (".onnx",)
     distribution = "onnxruntime"
     extra = "onnx"
+    fork_safe = frozenset({"onnxruntime", "numpy"})
 
     def recognizes(self, data: bytes) -> bool:
         """Whether the bytes begin as an ONNX model does."""
@@ -40,29 +42,16 @@ class OnnxFlavor:
 
     def needs(self, data: bytes) -> Needs:
         """Onnxruntime, of any version."""
+        read_onnx_file(data)
         return Needs("ONNX graph", {"onnxruntime": None})
 
     def load(self, data: bytes) -> OnnxModel:
         """The graph in a session.
 
         Raises:
-            FormatError: onnxruntime cannot read it.
+            FormatError: it is broken, keeps data in other files, has strange operators, or onnxruntime cannot read it.
         """
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 4
-        try:
-            # The fallback would print, and has nothing to fall back to.
-            session = onnxruntime.InferenceSession(
-                data, options, providers=["CPUExecutionProvider"], enable_fallback=False
-            )
-        # onnxruntime's errors share no class but Exception.
-        except Exception as error:
-            kind = type(error).__name__
-            raise FormatError(f"onnxruntime cannot read the graph: {kind}", hint="export the model again") from error
-        return OnnxModel(session, _class_labels(data))
+        return OnnxModel(open_session(data), read_onnx_file(data).class_labels)
 
     def dump(self, model: object) -> tuple[str, bytes] | None:
         """The bytes of an `onnx.ModelProto`."""
@@ -71,19 +60,27 @@ class OnnxFlavor:
         return "model.onnx", model.SerializeToString()
 
 
-def _class_labels(data: bytes) -> tuple[Value, ...]:
-    """The classes that a classifier's node carries; unknown where the package onnx is not installed to read them."""
+def open_session(data: bytes) -> Any:
+    """The graph (`onnxruntime.InferenceSession`) in a file's bytes, which was looked through first; one thread.
+
+    Raises:
+        FormatError: it is broken, keeps data in other files, has strange operators, or onnxruntime cannot read it.
+    """
+    import onnxruntime
+
+    read_onnx_file(data)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
     try:
-        import onnx
-    except ImportError:
-        return ()
-    for node in onnx.load_model_from_string(data).graph.node:
-        for attribute in node.attribute:
-            if attribute.name in ("classlabels_int64s", "classlabels_ints") and attribute.ints:
-                return tuple(attribute.ints)
-            if attribute.name == "classlabels_strings" and attribute.strings:
-                return tuple(label.decode() for label in attribute.strings)
-    return ()
+        # The fallback would print, and has nothing to fall back to.
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"], enable_fallback=False)
+    # onnxruntime's errors share no class but Exception.
+    except Exception as error:
+        kind = type(error).__name__
+        raise FormatError(f"onnxruntime cannot read the graph: {kind}", hint="export the model again") from error
+    session._model_bytes = None  # kept for the fallback: as much memory again as the model takes
+    return session
 
 
 class OnnxModel:

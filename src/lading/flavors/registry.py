@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from lading.bundle.environment import differences
+from lading.bundle.manifest import Requirement
 from lading.errors import EnvironmentMismatch, FormatError, UnsupportedModel
 from lading.flavors.flavor import Flavor
 
@@ -101,6 +102,21 @@ def require(flavor: Flavor, name: str) -> None:
         raise EnvironmentMismatch(f"{name} needs {flavor.distribution}, which is not installed", hint=hint)
 
 
+def survives_fork(flavor: Flavor, requirements: Iterable[Requirement]) -> bool:
+    """Whether a model that needs these may be loaded before a fork; else each worker loads it for itself.
+
+    Nothing is taken on trust: what no flavor has been shown to survive, it does not survive.
+    """
+    safe: frozenset[str] = getattr(flavor, "fork_safe", frozenset())  # a flavor of somebody else need not know of it
+    needed = {flavor.distribution, *(requirement.name for requirement in requirements)} - {""}
+    return bool(safe) and all(_normal(name) in safe for name in needed)
+
+
+def _normal(name: str) -> str:
+    """A pip name as it is compared (PyPA, name normalization)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 def dump_with_any(model: object) -> tuple[Flavor, str, bytes]:
     """The flavor that owns a Python object, and the file that it makes of it.
 
@@ -126,4 +142,5 @@ __all__ = [
     "flavors",
     "refuse_mismatch",
     "require",
+    "survives_fork",
 ]

@@ -10,7 +10,7 @@ from lading.bundle.pickles import sniff, unwrap
 from lading.bundle.recorder import Recording, distributions, record, unresolved
 from lading.bundle.wrapped import find_model
 from lading.errors import EnvironmentMismatch, FormatError, LadingError, UnsupportedModel
-from lading.flavors.estimator import SklearnModel, versions_said
+from lading.flavors.estimator import FORK_SAFE, SklearnModel, versions_said
 from lading.flavors.flavor import Needs
 
 MAX_RATIO = 100
@@ -70,6 +70,7 @@ class SklearnFlavor:
     suffixes = tuple(name + compression for compression in _COMPRESSIONS for name in _NAMES)
     distribution = "scikit-learn"
     extra = "sklearn"
+    fork_safe = FORK_SAFE
 
     def recognizes(self, data: bytes) -> bool:
         """Whether the bytes are a pickle, or one compressed."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from lading.bundle.archive import is_archive
 from lading.errors import FormatError, LadingError, UnsupportedModel
-from lading.flavors.estimator import SklearnModel, versions_said
+from lading.flavors.estimator import FORK_SAFE, SklearnModel, versions_said
 from lading.flavors.flavor import Needs
 
 _SCHEMA = "schema.json"
@@ -26,6 +26,7 @@ class SkopsFlavor:
     suffixes = (".skops",)
     distribution = "scikit-learn"
     extra = "sklearn"
+    fork_safe = FORK_SAFE
 
     def recognizes(self, data: bytes) -> bool:
         """Whether the bytes are a zip that skops wrote."""

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 from lading.http.exchange import ExchangeMiddleware
 from lading.http.page import page
 from lading.http.routes import Endpoint, Predict, plain_routes
-from lading.service import Counters, Service
+from lading.service import Counters, Service, State
 
 
 def make_app(service: Service, counters: Counters, exposition: Callable[[], bytes]) -> ASGIApp:
@@ -30,7 +30,8 @@ def make_app(service: Service, counters: Counters, exposition: Callable[[], byte
     told = {"/": home, **plain_routes(service, exposition)}
     routes = [Route(path, _named(path, endpoint), methods=["GET"]) for path, endpoint in told.items()]
     predict = Route("/predict", Predict(service), methods=["GET", "POST"])
-    return ExchangeMiddleware(Router([predict, *routes], redirect_slashes=False), counters)
+    router = Router([predict, *routes], redirect_slashes=False)
+    return ExchangeMiddleware(router, counters, is_closing=lambda: service.state is State.DRAINING)
 
 
 def _named(path: str, endpoint: Endpoint) -> Endpoint:

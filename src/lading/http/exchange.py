@@ -6,7 +6,9 @@ import asyncio
 import logging
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -17,7 +19,10 @@ from lading.http.access import AccessLog, Entry
 from lading.http.body import BodyTooLarge, linger
 from lading.http.ids import Ids, ids_of
 from lading.http.problems import HttpError, problem
-from lading.service import Counters
+
+if TYPE_CHECKING:
+    # The engine stays out of a process that only stands by.
+    from lading.service import Counters
 
 logger = logging.getLogger(__name__)
 
@@ -40,12 +45,20 @@ class Exchange:
 
 
 class ExchangeMiddleware:
-    """The outermost layer, pure ASGI: nothing is buffered."""
+    """The outermost layer, pure ASGI: nothing is buffered.
 
-    def __init__(self, app: ASGIApp, counters: Counters) -> None:
+    Args:
+        app: what is inside.
+        counters: where requests are counted.
+        is_closing: whether callers are to go elsewhere: their connections end with their answers.
+    """
+
+    def __init__(self, app: ASGIApp, counters: Counters, *, is_closing: Callable[[], bool]) -> None:
         self._app = app
         self._counters = counters
+        self._is_closing = is_closing
         self._log = AccessLog()
+        self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; other kinds of connection go through."""
@@ -54,6 +67,7 @@ class ExchangeMiddleware:
             return
         exchange = Exchange(ids_of(scope["headers"]), time.perf_counter())
         scope["lading"] = exchange
+        self._note_in_flight(1)
         # Starlette's router raises for an unknown route or method only within an application; else it answers itself.
         scope.setdefault("app", self)
         try:
@@ -64,7 +78,7 @@ class ExchangeMiddleware:
             self._close(exchange, scope["method"])
 
     async def _answer(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
-        sender = _Sender(exchange, send)
+        sender = _Sender(exchange, send, is_closing=self._is_closing)
         try:
             await self._app(scope, receive, sender)
         except ClientDisconnect:
@@ -89,9 +103,16 @@ class ExchangeMiddleware:
         if cause is not None:
             logger.error("request %s failed: %s", exchange.ids.request, frames_of(cause))
 
+    def _note_in_flight(self, difference: int) -> None:
+        self._in_flight += difference
+        self._counters.set("in_flight", self._in_flight)
+
     def _close(self, exchange: Exchange, method: str) -> None:
         method = method if method in _METHODS else "OTHER"
+        duration_s = time.perf_counter() - exchange.start
+        self._note_in_flight(-1)
         self._counters.add("requests", f"{exchange.route} {exchange.status}")
+        self._counters.observe("request_seconds", duration_s, exchange.route)
         self._log.add(
             Entry(
                 time=time.time(),
@@ -99,7 +120,7 @@ class ExchangeMiddleware:
                 route=exchange.route,
                 status=exchange.status,
                 rows=exchange.rows,
-                duration_ms=round((time.perf_counter() - exchange.start) * 1000, 3),
+                duration_ms=round(duration_s * 1000, 3),
                 request_id=exchange.ids.request,
                 correlation_id=exchange.ids.correlation,
                 code=exchange.code,
@@ -108,11 +129,12 @@ class ExchangeMiddleware:
 
 
 class _Sender:
-    """Adds the ids to the answer's headers and notes its status."""
+    """Adds to the answer's headers what every answer has, and notes its status."""
 
-    def __init__(self, exchange: Exchange, send: Send) -> None:
+    def __init__(self, exchange: Exchange, send: Send, *, is_closing: Callable[[], bool]) -> None:
         self._exchange = exchange
         self._send = send
+        self._is_closing = is_closing
         self.has_begun = False
 
     async def __call__(self, message: Message) -> None:
@@ -125,6 +147,8 @@ class _Sender:
                 (b"x-request-id", ids.request.encode()),
                 (b"x-correlation-id", ids.correlation.encode()),
             ]
+            if self._is_closing():
+                message["headers"].append((b"connection", b"close"))
         await self._send(message)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qsl
 
@@ -49,7 +50,10 @@ class Predict:
         predicting = self._service.predict_async(decoded.rows, proba=proba, context=exchange.ids)
         answer = await unless_left(receive, predicting)
         body = body_of(answer, is_single=decoded.is_single, request_id=exchange.ids.request)
-        await _json(body)(scope, receive, send)
+        manifest = self._service.manifest
+        response = _json(body)
+        response.headers["x-model"] = f"{manifest.name}/{manifest.version}"
+        await response(scope, receive, send)
 
     async def _read_post(self, scope: Scope, receive: Receive) -> tuple[bool, Decoded]:
         settings = self._service.settings
@@ -138,7 +142,7 @@ def plain_routes(service: Service, exposition: Callable[[], bytes]) -> dict[str,
         return _json(openapi(manifest.name, manifest.version, manifest.class_name, manifest.model_schema))
 
     async def metrics(request: Request) -> Response:
-        return Response(exposition(), media_type="text/plain; version=0.0.4")
+        return Response(await asyncio.to_thread(exposition), media_type="text/plain; version=0.0.4")
 
     return {
         "/health": health,

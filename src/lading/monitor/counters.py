@@ -1,49 +1,86 @@
-"""Counters of one process, and their exposition in Prometheus' text format."""
+"""What one process counts, in its slot of the shared memory."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+import os
+import threading
+from bisect import bisect_left
 
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, Metric
+from lading.monitor.families import FAMILIES, Family
+from lading.monitor.reading import fits, read
+from lading.monitor.slots import Kind, Slot, Slots
 
-# name: (what the label says, the sentence)
-_KNOWN: dict[str, tuple[str, str]] = {
-    "requests": ("route_status", "Requests, by route and status"),
-    "rows": ("", "Rows that went through the model"),
-    "batches": ("", "Batches that went through the model"),
-    "failures": ("code", "Requests that the model or its output check failed, by error code"),
-    "refusals": ("code", "Requests that were refused, by error code"),
-    "warnings": ("column", "Rows with a value that was not seen in training, by column"),
-}
+OTHER = "other"
+"""The label under which a full slot counts."""
+_LEFT_BY_MODELS_WORDS = 16_384
+"""What labels of models leave free in a slot for all others, which are few: routes, statuses, error codes."""
+_LEFT_WORDS = 1024
+"""What these leave free for `other`."""
 
 
-class LocalCounters:
-    """Counts in this process; keeps the protocol `lading.service.Counters`."""
+class SharedCounters:
+    """Counts in a slot that belongs to this process; keeps the protocol `lading.service.Counters`.
 
-    def __init__(self) -> None:
-        self._counts: Counter[tuple[str, str]] = Counter()
+    Nothing here waits, and nothing raises where a slot is full: what has no room is counted under the label `other`.
+    Each number is written by one thread, as two at once would lose an addition; numbers of another name or label may
+    be written by another thread. A process that is killed within `observe` may leave an observation in its bucket
+    that is missing in the sum.
+
+    Attributes:
+        slots: the memory, with the slots of all.
+    """
+
+    def __init__(self, slots: Slots, position: int, *, generation: int = 0) -> None:
+        slot = Slot(slots, position)
+        slot.take(os.getpid(), generation)
+        self.slots = slots
+        self._slot = slot
+        self._values = slot.values
+        self._lock = threading.Lock()
+        self._places = {(entry.name, entry.label): entry.first for entry in slot.entries() if fits(entry)}
 
     def add(self, name: str, label: str = "", amount: float = 1) -> None:
         """Count."""
-        self._counts[name, label] += amount  # type: ignore[assignment]
+        try:
+            self._values[self._places[name, label]] += amount
+        except KeyError:
+            self._values[self._place(name, label)] += amount
+
+    def set(self, name: str, value: float, label: str = "") -> None:
+        """Say how it stands now in this process."""
+        try:
+            self._values[self._places[name, label]] = value
+        except KeyError:
+            self._values[self._place(name, label)] = value
+
+    def observe(self, name: str, value: float, label: str = "") -> None:
+        """Count a value in its bucket, and add it to the sum."""
+        index = self._places.get((name, label)) or self._place(name, label)
+        values = self._values
+        values[index + 1 + bisect_left(_BOUNDS[name], value)] += 1
+        values[index] += value
 
     def total(self, name: str, label: str | None = None) -> float:
-        """What was counted under a name, with this label or with any."""
-        return sum(n for (key, own), n in self._counts.items() if key == name and label in (None, own))
+        """What all slots hold under a name, with this label or with any; of a histogram the sum of its values."""
+        labels = read(self.slots).get(name, {})
+        return sum(values[0] for own, values in labels.items() if label in (None, own))
 
-    def collect(self) -> Iterator[Metric]:
-        """The families, for prometheus-client."""
-        for name, (label, sentence) in _KNOWN.items():
-            family = CounterMetricFamily(f"lading_{name}", sentence, labels=label.split("_") if label else ())
-            for (key, value), count in sorted(self._counts.items()):
-                if key == name:
-                    family.add_metric(value.split(" ") if label == "route_status" else [value] * bool(label), count)
-            yield family
+    def _place(self, name: str, label: str) -> int:
+        """The index of a number that is new, of `other`, or of one that is never read."""
+        family = FAMILIES[name]
+        with self._lock:
+            leave_words = _LEFT_BY_MODELS_WORDS if family.is_open else _LEFT_WORDS
+            index = self._find(family, label, leave_words)
+            return self._find(family, OTHER, 0) or 0 if index is None else index
 
-    def exposition(self) -> bytes:
-        """All counters in Prometheus' text format."""
-        registry = CollectorRegistry(auto_describe=False)
-        registry.register(self)
-        return generate_latest(registry)
+    def _find(self, family: Family, label: str, leave_words: int) -> int | None:
+        key = family.name, label
+        if key not in self._places:
+            place = self._slot.append(family.kind, family.name, label, family.words, leave_words=leave_words)
+            if place is None:
+                return None
+            self._places[key] = place
+        return self._places[key]
+
+
+_BOUNDS = {family.name: family.bounds for family in FAMILIES.values() if family.kind is Kind.HISTOGRAM}

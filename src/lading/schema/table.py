@@ -5,7 +5,9 @@ Requests carry rows (tuples in the schema's order); many requests become one tab
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping, Sequence
+from itertools import chain, starmap
 from typing import Any
 
 import numpy as np
@@ -40,13 +42,7 @@ class Table:
     @classmethod
     def from_rows(cls, fields: Sequence[Field], rows: Sequence[Row]) -> Table:
         """The table of checked rows; missing values become NaN or None, as each field says."""
-        dtype = matrix_dtype(fields)
-        if dtype is not None:
-            matrix = np.array(rows, dtype=dtype).reshape(len(rows), len(fields))
-            return cls(fields, len(rows), matrix=matrix)
-        cells = list(zip(*rows, strict=True)) if rows else [()] * len(fields)
-        columns = {field.name: column_array(field, column) for field, column in zip(fields, cells, strict=True)}
-        return cls(fields, len(rows), columns=columns)
+        return Tables(fields).of_rows(rows)
 
     @classmethod
     def from_columns(cls, fields: Sequence[Field], columns: Mapping[str, Array]) -> Table:
@@ -83,6 +79,32 @@ class Table:
         return Table.from_columns(self.fields, {name: column[rows] for name, column in self._columns.items()})
 
 
+class Tables:
+    """Makes tables of the same fields; made once from them: to look at each field takes longer than a row."""
+
+    def __init__(self, fields: Sequence[Field]) -> None:
+        self._fields = fields
+        self._dtype = matrix_dtype(fields)
+        self._packer = struct.Struct(f"{len(fields)}{self._dtype.char}") if self._dtype is not None else None
+
+    def of_rows(self, rows: Sequence[Row]) -> Table:
+        """The table of checked rows; missing values become NaN or None, as each field says."""
+        fields = self._fields
+        if self._packer is not None:
+            return Table(fields, len(rows), matrix=self._matrix(rows, self._packer))
+        cells = list(zip(*rows, strict=True)) if rows else [()] * len(fields)
+        columns = {field.name: column_array(field, column) for field, column in zip(fields, cells, strict=True)}
+        return Table(fields, len(rows), columns=columns)
+
+    def _matrix(self, rows: Sequence[Row], packer: struct.Struct) -> Array:
+        # A third of the time that NumPy takes for a list of tuples.
+        try:
+            numbers = np.frombuffer(bytearray().join(starmap(packer.pack, rows)), self._dtype)
+        except struct.error:  # of None, which NumPy knows to be NaN
+            numbers = np.fromiter(chain.from_iterable(rows), self._dtype)
+        return numbers.reshape(len(rows), len(self._fields))
+
+
 def matrix_dtype(fields: Sequence[Field]) -> np.dtype[Any] | None:
     """The dtype in which all columns fit one array of numbers, or None when some are not numbers."""
     kinds = {field.value_kind for field in fields}
@@ -117,10 +139,8 @@ def _as_column(field: Field, numbers: Array) -> Array:
 def column_array(field: Field, cells: Sequence[Cell]) -> Array:
     """One column of checked cells as an array of the field's dtype."""
     dtype = array_dtype(field)
-    if dtype.kind != "O":
+    if dtype.kind == "M":
         return np.array(cells, dtype=dtype)
-    if field.nullable and field.null == "nan":
+    if dtype.kind == "O" and field.nullable and field.null == "nan":
         cells = [np.nan if cell is None else cell for cell in cells]
-    column = np.empty(len(cells), dtype=object)
-    column[:] = cells
-    return column
+    return np.fromiter(cells, dtype, len(cells))

@@ -10,7 +10,9 @@ from starlette.types import ASGIApp
 from lading.bundle.declared import Declared
 from lading.engine.loading import load
 from lading.http.app import make_app
-from lading.monitor.counters import LocalCounters
+from lading.monitor.counters import SharedCounters
+from lading.monitor.exposition import exposition
+from lading.monitor.slots import Slots
 from lading.service import Service
 from lading.settings import Settings
 
@@ -20,15 +22,22 @@ class Composition:
     """A service with everything that stands around it."""
 
     service: Service
-    counters: LocalCounters
     app: ASGIApp
 
 
-def compose(settings: Settings) -> Composition:
-    """The parts, joined; the model is still to be loaded."""
-    counters = LocalCounters()
+def compose(settings: Settings, slots: Slots | None = None, position: int = 0, *, generation: int = 0) -> Composition:
+    """The parts, joined; the model is still to be loaded.
+
+    Args:
+        settings: of the service.
+        slots: shared memory for counters; a process that is alone has its own.
+        position: the slot that is this process's.
+        generation: the number of the generation that it is of.
+    """
+    slots = slots or Slots.create(1)
+    counters = SharedCounters(slots, position, generation=generation)
     service = Service(settings, counters)
-    return Composition(service, counters, make_app(service, counters, counters.exposition))
+    return Composition(service, make_app(service, counters, lambda: exposition(slots)))
 
 
 def asgi(

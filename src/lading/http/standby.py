@@ -1,0 +1,40 @@
+"""What is answered while no worker can: that the server lives, its metrics, and to everything else `not now`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from lading.errors import NotReady
+from lading.http.exchange import ExchangeMiddleware
+
+if TYPE_CHECKING:
+    from lading.service import Counters
+
+
+def make_standby(reason: Callable[[], str], counters: Counters, exposition: Callable[[], bytes]) -> ASGIApp:
+    """The application that answers in the place of one that is not there yet, or no more.
+
+    It loads nothing of the engine. Every connection is closed with its answer, so that the next request finds whoever
+    is ready by then.
+
+    Args:
+        reason: says why nothing is predicted.
+        counters: where requests are counted.
+        exposition: the counters in Prometheus' text format.
+    """
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        path, is_reading = scope["path"], scope["method"] in ("GET", "HEAD")
+        scope["lading"].route = path if path in ("/health", "/ready", "/metrics", "/predict") else "unknown"
+        if path == "/health" and is_reading:
+            await Response(b'{"status":"alive"}\n', media_type="application/json")(scope, receive, send)
+        elif path == "/metrics" and is_reading:
+            await Response(exposition(), media_type="text/plain; version=0.0.4")(scope, receive, send)
+        else:
+            raise NotReady(reason())
+
+    return ExchangeMiddleware(answer, counters, is_closing=lambda: True)

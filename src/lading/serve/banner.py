@@ -1,0 +1,38 @@
+"""What `serve` says when it is ready: what the model is, what it takes and gives, where, and a request that works."""
+
+from __future__ import annotations
+
+from lading.engine.model import Model
+from lading.schema.curl import curl
+from lading.schema.words import answer_in_words, inputs_in_words, shortened
+
+_WIDTH = 9
+
+
+def banner(model: Model, file: str, url: str) -> str:
+    """The lines to print."""
+    manifest, schema = model.manifest, model.schema
+    version = manifest.version if manifest.created else ""
+    proba = "   (?proba=1 adds probabilities)" if schema.has_probabilities else ""
+    lines = [
+        _line("model", f"{file}   {manifest.class_name} {version}".rstrip()),
+        _line("inputs", f"{inputs_in_words(schema)}: {shortened(schema.names)}"),
+        _line("outputs", f"{answer_in_words(schema)}{proba}"),
+        *(_line("note", note) for note in manifest.notes),
+        _line("golden", _golden(model, file)),
+        _line("open", url),
+        "",
+        _line("try", curl(f"{url}/predict", schema)),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _line(word: str, text: str) -> str:
+    return f"  {word:<{_WIDTH}} " + text.replace("\\\n", "\\\n" + " " * (_WIDTH + 3))
+
+
+def _golden(model: Model, file: str) -> str:
+    if model.golden is None:
+        return f"none; ranges and golden rows come with a bundle: lading pack {file} --data train.csv"
+    return f"{len(model.golden.rows)} rows came back as they were packed"

@@ -1,0 +1,123 @@
+"""How another command finds a running supervisor and asks it to reload: a socket in a folder that only its user has.
+
+A line goes in, a line of JSON comes out. Who may open the socket may ask; there is nothing else to be asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import re
+import stat
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import msgspec
+
+from lading.errors import LadingError, UsageError
+from lading.serve.reports import Failed
+
+logger = logging.getLogger(__name__)
+
+_RELOAD = b"reload\n"
+_ASKING_S = 5.0
+_MAX_PATH_BYTES = 100  # of a socket's address, on every system
+
+
+class Reloaded(msgspec.Struct, tag=True, frozen=True):
+    """A new generation serves."""
+
+    model: str
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Reloaded | Failed)
+
+
+def socket_path(folder: Path, host: str, port: int) -> Path:
+    """Where the supervisor that listens on this address is asked."""
+    return folder / f"{re.sub('[^A-Za-z0-9.]', '_', host)}-{port}.sock"
+
+
+@contextlib.asynccontextmanager
+async def control(path: Path, reload: Callable[[], Awaitable[str]]) -> AsyncIterator[None]:
+    """Answer who asks at this path, while the block runs; where that cannot be, say so and go on without."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            if await asyncio.wait_for(reader.readline(), _ASKING_S) == _RELOAD:
+                writer.write(_encoder.encode(await _outcome(reload)))
+                await writer.drain()
+        writer.close()
+
+    server = await _listen(path, answer)
+    try:
+        yield
+    finally:
+        if server is not None:
+            server.close()
+            path.unlink(missing_ok=True)
+
+
+async def _outcome(reload: Callable[[], Awaitable[str]]) -> Reloaded | Failed:
+    try:
+        return Reloaded(await reload())
+    except LadingError as error:
+        return Failed.of(error)
+
+
+async def _listen(
+    path: Path, answer: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+) -> asyncio.AbstractServer | None:
+    try:
+        _make_private(path.parent)
+        if len(os.fsencode(path)) > _MAX_PATH_BYTES:
+            raise OSError("its path is too long")
+        path.unlink(missing_ok=True)  # of one that was killed: two cannot listen on one port
+        return await asyncio.start_unix_server(answer, path)
+    except OSError as error:
+        logger.warning("`lading reload` will not find this server (%s); SIGHUP does the same", error.strerror or error)
+        return None
+
+
+def _make_private(folder: Path) -> None:
+    """Make a folder that nobody else can enter.
+
+    Raises:
+        OSError: it cannot be made, or it is somebody else's.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise OSError("its folder is not this user's alone")
+
+
+async def ask_to_reload(path: Path, limit_s: float) -> str:
+    """Ask the supervisor at a path to reload, and wait until the new generation serves.
+
+    Returns:
+        Name and version of what is served now.
+
+    Raises:
+        UsageError: nobody listens there.
+        LadingError: the new generation cannot serve; what served before goes on.
+    """
+    try:
+        _make_private(path.parent)
+        reader, writer = await asyncio.open_unix_connection(path)
+        writer.write(_RELOAD)
+        data = await asyncio.wait_for(reader.read(), limit_s)
+        writer.close()
+    except TimeoutError:
+        raise LadingError(f"no answer within {limit_s:g} s", hint="its log may tell more") from None
+    except OSError:
+        raise UsageError(
+            "no server that could reload listens on this address",
+            hint="it takes the same --host and --port as `lading serve`, which needs --workers 2 or more, or --reload",
+        ) from None
+    outcome: Reloaded | Failed = _decoder.decode(data)
+    if isinstance(outcome, Failed):
+        raise outcome.error()
+    return outcome.model

@@ -1,0 +1,188 @@
+"""One generation, as the supervisor sees it: a process of its own with its workers, guided by signals and pipes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from asyncio.subprocess import Process
+from collections.abc import Callable
+from typing import Self
+
+import msgspec
+
+from lading.errors import LadingError
+from lading.serve.order import Order
+from lading.serve.reports import Failed, Gone, Reader, Ready, Report, Unanswered
+
+_READ_BYTES = 1 << 16
+_HURRY_S = 2.0
+
+
+class Generation:
+    """A master and its workers.
+
+    Attributes:
+        number: counted from 1.
+        slots: of the counters, which are its own until it has ended.
+        workers: process ids of those that answer.
+        banner: what to print about its model, once a worker is ready.
+        model: name and version of what it serves, once a worker is ready.
+        unanswered: requests that its workers waited no longer for.
+        ended: done when no process of it is left.
+    """
+
+    def __init__(self, order: Order, process: Process, reports: int, gate: int, on_change: Callable[[], None]) -> None:
+        loop = asyncio.get_running_loop()
+        self.number = order.generation
+        self.slots = order.slots
+        self.workers: set[int] = set()
+        self.banner = self.model = ""
+        self.unanswered = 0
+        self.ended: asyncio.Future[None] = loop.create_future()
+        self._wanted = order.settings.workers
+        self._process = process
+        self._reports = reports
+        self._reader = Reader()
+        self._gate: int | None = gate
+        self._on_change = on_change
+        self._ready: asyncio.Future[None] = loop.create_future()
+        loop.add_reader(reports, self._read)
+        self._watching = asyncio.create_task(self._watch())
+
+    @classmethod
+    async def start(cls, make_order: Callable[[int, int], Order], on_change: Callable[[], None]) -> Self:
+        """Start a process that loads a model; it reports, and waits for its gate to be opened.
+
+        Args:
+            make_order: makes the order from the descriptors `reports` and `gate`.
+            on_change: called when a worker became ready or died, and when the whole has ended.
+        """
+        reports, report_to = os.pipe()
+        gate, keep_shut = os.pipe()
+        os.set_blocking(reports, False)
+        order = make_order(report_to, gate)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "lading.serve.master"),
+                stdin=asyncio.subprocess.PIPE,
+                pass_fds=order.descriptors,
+                start_new_session=True,  # a Ctrl-C in the terminal is the supervisor's to pass on
+            )
+        except OSError as error:
+            os.close(reports)
+            os.close(keep_shut)
+            raise LadingError(f"a process cannot be started: {error.strerror}", code="start.failed") from error
+        finally:
+            os.close(report_to)
+            os.close(gate)
+        assert process.stdin is not None
+        process.stdin.write(msgspec.json.encode(order))
+        process.stdin.close()
+        return cls(order, process, reports, keep_shut, on_change)
+
+    async def ready(self, limit_s: float) -> None:
+        """Wait until all workers are ready.
+
+        Raises:
+            LadingError: the model cannot be served, or not within the limit; the generation ends.
+        """
+        try:
+            await asyncio.wait_for(asyncio.shield(self._ready), limit_s)
+        except TimeoutError:
+            self.kill()
+            hint = "a larger model may need more: --start-timeout-s"
+            raise LadingError(f"the model was not ready after {limit_s:g} s", code="start.timeout", hint=hint) from None
+        except LadingError:
+            self.kill()
+            raise
+
+    def open_gate(self) -> None:
+        """Let its workers accept."""
+        if self._gate is not None:
+            os.close(self._gate)
+            self._gate = None
+
+    def drain(self, *, accept: bool) -> None:
+        """Tell its workers to send callers elsewhere; see `lading.serve.server.Server`."""
+        self._signal(signal.SIGUSR1 if accept else signal.SIGUSR2)
+
+    async def finish(self, limit_s: float, hurry: asyncio.Event) -> None:
+        """Tell its workers to finish, and wait until they have; at once on `hurry`, and killed after the limit."""
+        self._signal(signal.SIGTERM)
+        hurried = asyncio.create_task(hurry.wait())
+        await asyncio.wait((self.ended, hurried), timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
+        if hurried.done():
+            self._signal(signal.SIGQUIT)
+            await asyncio.wait((self.ended,), timeout=_HURRY_S)
+        hurried.cancel()
+        self.kill()
+        await self.ended
+
+    def kill(self) -> None:
+        """End all its processes at once."""
+        if not self.ended.done():
+            _kill_group(self._process.pid)
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(number)
+
+    async def _watch(self) -> None:
+        """Wait for the master to end, and see to it that nobody of the family stays."""
+        code = await self._process.wait()
+        _kill_group(self._process.pid)
+        self._read()
+        asyncio.get_running_loop().remove_reader(self._reports)
+        os.close(self._reports)
+        self.open_gate()
+        self.workers.clear()
+        self._fail(LadingError(_end_in_words(code), code="start.failed"))
+        self.ended.set_result(None)
+        self._on_change()
+
+    def _read(self) -> None:
+        try:
+            data = os.read(self._reports, _READ_BYTES)
+        except BlockingIOError:
+            return
+        if not data:
+            asyncio.get_running_loop().remove_reader(self._reports)
+        for report in self._reader.feed(data):
+            self._take(report)
+
+    def _take(self, report: Report) -> None:
+        if isinstance(report, Ready):
+            self.workers.add(report.pid)
+            self.banner, self.model = report.banner, report.model
+            if len(self.workers) == self._wanted and not self._ready.done():
+                self._ready.set_result(None)
+        elif isinstance(report, Gone):
+            self.workers.discard(report.pid)
+            self._fail(LadingError("a worker ended before it was ready", code="start.failed"))
+        elif isinstance(report, Failed):
+            self._fail(report.error())
+        elif isinstance(report, Unanswered):
+            self.unanswered += report.requests
+        self._on_change()
+
+    def _fail(self, error: LadingError) -> None:
+        """Tell who waits for it that it will not be ready; who waits no more has no use for the error."""
+        if not self._ready.done():
+            self._ready.set_exception(error)
+            self._ready.exception()  # it may be that nobody waits
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _end_in_words(code: int) -> str:
+    if code == -signal.SIGKILL:
+        return "the process that loads the model was killed: perhaps there is not enough memory"
+    if code < 0:
+        return f"the process that loads the model was ended by {signal.Signals(-code).name}"
+    return f"the process that loads the model ended with exit code {code}"

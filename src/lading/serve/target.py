@@ -1,0 +1,63 @@
+"""What is to be served, as it was said on the command line: nothing of it is opened before it is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from lading.engine.model import Model
+
+
+class Target(msgspec.Struct, frozen=True):
+    """A model file or a bundle, and what was said about it.
+
+    The supervisor only hands it on, so what opens models is imported where that is done.
+
+    Attributes:
+        path: of the file; opened anew by every generation.
+        said: options that declare something about the model; see `lading.bundle.declared.declared_from`.
+        shown: what to call the file in words for people; its path when empty.
+        ignore_versions: load although a library has another version than the model was saved with.
+    """
+
+    path: str
+    said: dict[str, Any] = {}
+    ignore_versions: bool = False
+    shown: str = ""
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return self.shown or self.path
+
+    def load(self) -> Model:
+        """The model.
+
+        Raises:
+            LadingError: it cannot be loaded; see `lading.load`.
+        """
+        from lading.bundle.declared import declared_from
+        from lading.engine.loading import load
+
+        return load(Path(self.path), ignore_versions=self.ignore_versions, declared=declared_from(**self.said))
+
+    def survives_fork(self) -> bool:
+        """Whether the model may be loaded in a process that forks before it predicts; nothing of it is run.
+
+        Raises:
+            LadingError: the file is not there, or is none that can be served.
+        """
+        from lading.bundle.environment import installed
+        from lading.engine.loading import examine, is_bundle, open_bundle, read_model_file
+        from lading.flavors.registry import flavor_named, survives_fork
+
+        path = Path(self.path)
+        if is_bundle(path):
+            with open_bundle(path) as bundle:
+                manifest = bundle.manifest
+            return survives_fork(flavor_named(manifest.flavor), manifest.requirements)
+        flavor, needs = examine(path.name, read_model_file(path), ignore_versions=self.ignore_versions)
+        return survives_fork(flavor, installed(needs.distributions))

@@ -1,0 +1,68 @@
+"""For development: notices when a model, its declarations, or Python code beside it were written."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+from lading.settings import CONFIG_NAME
+
+_LOOK_S = 0.5
+MAX_FILES = 2_000
+"""Python files that are looked at; a folder with more of them is no folder of one's own code."""
+_NOT_OWN = {"site-packages", "node_modules", "__pycache__", "venv"}
+
+Stamps = dict[str, tuple[int, int]]
+
+
+async def changes(model: Path) -> AsyncIterator[str]:
+    """The name of a file that changed, each time when nothing changes any more."""
+    changed = Changed(await asyncio.to_thread(stamps, model))
+    while True:
+        await asyncio.sleep(_LOOK_S)
+        name = changed.look(await asyncio.to_thread(stamps, model))
+        if name is not None:
+            yield Path(name).name
+
+
+class Changed:
+    """Compares what is there with what was there; a file that is still being written is waited for."""
+
+    def __init__(self, stamps: Stamps) -> None:
+        self._known = self._last = stamps
+
+    def look(self, now: Stamps) -> str | None:
+        """The path of a file that is another one than was known, once two looks saw the same."""
+        is_settled, self._last = now == self._last, now
+        if not is_settled or now == self._known:
+            return None
+        known, self._known = self._known, now
+        return next(path for path in known | now if known.get(path) != now.get(path))
+
+
+def stamps(model: Path) -> Stamps:
+    """When each file was written, and its size; one that is not there is not in it."""
+    found = {}
+    for path in _watched(model):
+        try:
+            status = os.stat(path)
+        except OSError:
+            continue
+        found[str(path)] = (status.st_mtime_ns, status.st_size)
+    return found
+
+
+def _watched(model: Path) -> Iterator[str | Path]:
+    yield from (model, model.parent / CONFIG_NAME)
+    count = 0
+    for folder in dict.fromkeys((model.parent.resolve(), Path.cwd())):
+        for root, folders, files in os.walk(folder):
+            folders[:] = sorted(name for name in folders if name not in _NOT_OWN and not name.startswith("."))
+            for name in files:
+                if name.endswith(".py"):
+                    yield os.path.join(root, name)
+                    count += 1
+            if count > MAX_FILES:
+                return
