@@ -43,6 +43,16 @@ def _clean_environment() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _native_unless_said() -> Iterator[None]:
+    """What a test packs is compiled only where it says so: that takes seconds."""
+    from lading.engine.packing import pack
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(pack.__kwdefaults__, "compile", "never")
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _logs_as_before() -> Iterator[None]:
     """A command that was run in this process leaves its log handler and its level to no other test."""

@@ -41,7 +41,7 @@ WALLS = {
     "http": {"flavors", "journal", "monitor"},
     "grpc": {"flavors", "journal", "monitor"},
 }
-FRAMEWORKS = {"sklearn", "pandas", "joblib", "onnxruntime", "onnx", "skops", "scipy", "pyarrow"}
+FRAMEWORKS = {"sklearn", "pandas", "joblib", "onnxruntime", "onnx", "skl2onnx", "skops", "scipy", "pyarrow"}
 VAGUE = {"util", "utils", "helper", "helpers", "common", "misc"}
 MAX_LINES = 400
 

@@ -8,11 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lading.bundle.manifest import (
+    ENGINE,
     FORMAT,
     MAX_MANIFEST_BYTES,
     Data,
+    Engine,
     Manifest,
     Member,
+    Parity,
     Requirement,
     check_names,
     decode_manifest,
@@ -247,6 +250,65 @@ def test_there_is_an_output_of_values_or_lists(outputs):
 def test_a_requirement_that_pip_would_not_read_as_one_is_refused(name, version):
     with pytest.raises(UsageError, match="a requirement is not the name and version of a distribution"):
         check_names(changed(requirements=(Requirement(name, version),)))
+
+
+PARITY = Parity("sample", rows=100, forgiven=1, largest_difference=1e-8, tolerance=1e-5, precision="float64")
+COMPILED = Engine("onnx", member=ENGINE, parity=PARITY, requirements=(Requirement("onnxruntime", "1.20.0"),))
+
+
+def test_an_engine_comes_back_as_it_was_written():
+    for engine in (COMPILED, Engine("native", reason="not asked for")):
+        assert decode_manifest(encode_manifest(changed(engine=engine))).engine == engine
+
+
+def test_a_manifest_of_old_has_no_engine():
+    old = document()
+    del old["engine"]
+    manifest = decode_manifest(json.dumps(old).encode())
+    assert (manifest.engine, manifest.is_compiled, manifest.engine_in_words) == (None, False, "native")
+    assert manifest.needed == MANIFEST.requirements
+
+
+def test_what_is_needed_and_said_follows_the_engine():
+    compiled, native = changed(engine=COMPILED), changed(engine=Engine("native", reason="not asked for"))
+    assert (compiled.needed, native.needed) == (COMPILED.requirements, MANIFEST.requirements)
+    assert compiled.engine_in_words == "onnx, compiled from Pipeline(StandardScaler, SVC)"
+    assert native.engine_in_words == "native: not asked for"
+    assert changed(flavor="onnx").engine_in_words == "onnx"
+
+
+WRONG_ENGINES = [
+    {"member": "model/iris.joblib"},
+    {"member": "../x"},
+    {"parity": None},
+    {"name": "native"},
+    {"reason": "a\x1b[2J"},
+    {"reason": "x" * 301},
+    {"requirements": (Requirement("evil; id", "1"),)},
+    {"requirements": (Requirement("onnxruntime", "1; id"),)},
+    *(
+        {"parity": msgspec.structs.replace(PARITY, **change)}
+        for change in (
+            {"rows": -1},
+            {"forgiven": 101},
+            {"largest_difference": float("inf")},
+            {"largest_difference": -1.0},
+            {"tolerance": float("nan")},
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize("changes", WRONG_ENGINES, ids=str)
+def test_an_engine_that_cannot_be_is_refused(changes):
+    with pytest.raises(UsageError):
+        check_names(changed(engine=msgspec.structs.replace(COMPILED, **changes)))
+
+
+@pytest.mark.parametrize("key", ["name", "parity"])
+def test_an_engine_of_another_shape_is_refused(key):
+    engine = json.loads(msgspec.json.encode(COMPILED)) | {key: {"name": "tensorrt", "parity": {"data": "other"}}[key]}
+    assert "$.engine" in reason(json.dumps(document(engine=engine)).encode())
 
 
 @pytest.mark.parametrize("part", ["class_name", "flavor", "model", "python", "created"])

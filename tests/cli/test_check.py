@@ -19,14 +19,15 @@ def rewrite(path: Path, members: dict[str, bytes] | None = None, **changes: Any)
     write_bundle(path, msgspec.structs.replace(manifest, **changes), kept | (members or {}))
 
 
-def test_a_good_bundle_is_told_in_three_lines(run: Any, folder: Path) -> None:
+def test_a_good_bundle_is_told_in_four_lines(run: Any, folder: Path) -> None:
     result = run("check", "iris.lading")
     assert (result.code, result.err) == (0, "")
-    assert [line.split()[0] for line in result.out.splitlines()] == ["files", "environment", "golden"]
+    assert [line.split()[0] for line in result.out.splitlines()] == ["files", "environment", "engine", "golden"]
 
 
 def test_json_is_for_programs(run: Any, folder: Path) -> None:
-    assert run("check", "iris.lading", "--json").json == {"bundle": "iris.lading", "golden_rows": 50, "is_good": True}
+    told = run("check", "iris.lading", "--json").json
+    assert told == {"bundle": "iris.lading", "engine": "native: not asked for", "golden_rows": 50, "is_good": True}
 
 
 @pytest.mark.parametrize("place", [0.0, 0.25, 0.5, 0.75, 0.9999])

@@ -24,6 +24,12 @@ def test_it_tells_people_what_it_takes_and_gives(name: str, run: Any, folder: Pa
         assert words in result.out
 
 
+@pytest.mark.parametrize(("name", "engine"), [("iris.lading", "native: not asked for"), ("model.joblib", "native")])
+def test_it_tells_which_engine_answers(name: str, engine: str, run: Any, folder: Path) -> None:
+    lines = run("inspect", name).out.splitlines()
+    assert [line.split(maxsplit=1)[1] for line in lines if line.startswith("engine ")] == [engine]
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_it_tells_programs_the_manifest(name: str, run: Any, folder: Path) -> None:
     told = run("inspect", name, "--json").json

@@ -12,7 +12,7 @@ from lading import __version__, errors
 from lading.cli import cli
 from lading.cli.failure import exit_code
 
-VERBS = ["check", "demo", "doctor", "inspect", "pack", "predict", "serve"]
+VERBS = ["check", "demo", "doctor", "inspect", "pack", "predict", "reload", "serve"]
 WITH_MODEL = ["serve", "predict", "pack", "inspect", "check", "doctor"]
 
 

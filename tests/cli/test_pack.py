@@ -8,7 +8,7 @@ import pytest
 import lading
 from lading.schema.fields import Interval
 
-PACK = ("pack", "model.joblib", "--data", "train.csv", "--target", "target")
+PACK = ("pack", "model.joblib", "--data", "train.csv", "--target", "target", "--compile", "never")
 
 
 def test_it_writes_a_bundle_and_says_what_is_next(run: Any, folder: Path) -> None:
@@ -38,10 +38,34 @@ def test_options_declare(run: Any, folder: Path) -> None:
 
 
 def test_without_data_it_packs_what_the_model_knows(run: Any, folder: Path) -> None:
-    result = run("pack", "model.joblib")
+    result = run("pack", "model.joblib", "--compile", "never")
     assert result.code == 0
     assert "--data train.csv" in result.err
     assert lading.load(folder / "model-1.0.0.lading").manifest.data is None
+
+
+def test_by_itself_it_compiles_what_can_be_compiled(run: Any, folder: Path) -> None:
+    result = run("pack", "model.joblib", "--data", "train.csv", "--target", "target")
+    (line,) = [line for line in result.err.splitlines() if line.split()[0] == "engine"]
+    assert line.startswith("  engine    compiled to ONNX; 7,150 rows agree, largest difference ")
+    words = "onnx, compiled from Pipeline(StandardScaler, LogisticRegression)"
+    assert words in run("inspect", "model-1.0.0.lading").out
+    assert f"engine       {words}" in run("check", "model-1.0.0.lading").out
+    assert run("check", "model-1.0.0.lading").out.splitlines()[1].startswith("environment  onnxruntime ")
+
+
+def test_what_has_to_be_compiled_and_cannot_be_fails(run: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lading.engine.converting.LIMIT_S", 0.0)
+    result = run("pack", "model.joblib", "--compile", "require")
+    assert result.code == 1
+    assert "cannot be compiled: its conversion took more than 0 s" in result.err
+    assert not (folder / "model-1.0.0.lading").exists()
+
+
+def test_golden_rows_may_be_those_of_the_data(run: Any, folder: Path) -> None:
+    result = run(*PACK, "--golden", "real")
+    assert "  warning   rows of the data will be in the bundle" in result.err
+    assert "50 rows of the data with their answers" in result.err
 
 
 WRONG = {
@@ -62,6 +86,8 @@ WRONG = {
     "the model itself": (["-o", "model.joblib"], 2),
     "the data themselves": (["--data", "train.csv", "-o", "train.csv"], 2),
     "data that are broken": (["--data", "broken.csv"], 1),
+    "no such way to compile": (["--compile", "maybe"], 2),
+    "rows of data that are not there": (["--golden", "real"], 2),
     "an option that is none": (["--lables", "a"], 2),
 }
 
@@ -89,4 +115,4 @@ def test_another_version_is_said_unless_its_owner_goes_on(run: Any, folder: Path
     result = run("pack", "old.pkl")
     assert result.code == 4
     assert 'pip install "scikit-learn==1.5.2"' in result.err
-    assert run("pack", "old.pkl", "--ignore-versions").code == 0
+    assert run("pack", "old.pkl", "--ignore-versions", "--compile", "never").code == 0

@@ -116,6 +116,13 @@ def test_only_the_row_that_is_no_plain_finite_value_is_refused(array: Any):
     assert refused(check(array)) == [None, "output.not_finite", None]
 
 
+def test_texts_and_numbers_of_one_batch_leave_as_they_are():
+    texts = objects(*["a", np.str_("b"), "ü"])
+    assert (refused(check(texts)), check(texts).predictions) == ([None] * 3, ["a", "b", "ü"])
+    assert {type(value) for value in check(texts).predictions} == {str}
+    assert [type(value) for value in check(objects("a", 1, np.int8(2), True)).predictions] == [str, int, int, bool]
+
+
 @pytest.mark.parametrize(
     "array",
     [np.array([1j]), np.array([1], dtype="m8[s]"), np.zeros(1, dtype=[("a", int)]), np.array([1], np.longdouble)],

@@ -91,6 +91,58 @@ async def test_the_loop_is_free_while_a_slow_model_works(held: Any):
     assert await request.outcome() == [1]
 
 
+async def test_a_batch_that_fails_is_looked_through_in_a_thread(bench: Any):
+    bench = bench()
+    bench.model.bad = {3: PredictionFailed("no")}
+    threads: list[str] = []
+    bench.model.pause = lambda: threads.append(threading.current_thread().name)
+    outcomes = await bench.outcomes(*[bench.submit(number) for number in range(8)])
+    assert [outcome for outcome in outcomes if isinstance(outcome, list)] == [[n] for n in range(8) if n != 3]
+    assert threads[0] == threading.current_thread().name
+    assert set(threads[1:]) == {"lading-model"}
+
+
+# --- for how long it has been busy
+
+
+async def test_it_is_busy_for_as_long_as_a_batch_is_in_the_model(held: Any):
+    bench = held()
+    assert bench.batcher.busy_s == 0.0
+    clock = asyncio.get_running_loop().time
+    start = clock()
+    request = bench.submit(1)
+    await bench.is_in_model()
+    first = bench.batcher.busy_s
+    assert 0 < first < bench.batcher.busy_s <= clock() - start
+    bench.release()
+    await request.outcome()
+    assert bench.batcher.busy_s == 0.0
+
+
+async def test_each_batch_begins_anew(held: Any):
+    bench = held()
+    requests = [bench.submit(1)]
+    await bench.is_in_model()
+    requests.append(bench.submit(2))
+    start = asyncio.get_running_loop().time()
+    bench.release(1)
+    await bench.is_in_model()
+    assert 0 < bench.batcher.busy_s <= asyncio.get_running_loop().time() - start
+    bench.release(1)
+    await bench.outcomes(*requests)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_it_is_busy_inline_too_and_free_again_whatever_happened(bench: Any, fails: bool):
+    bench = bench()
+    bench.model.bad = {1: PredictionFailed("no")} if fails else {}
+    seen: list[float] = []
+    bench.model.pause = lambda: seen.append(bench.batcher.busy_s)
+    await bench.submit(1).outcome()
+    assert min(seen) > 0
+    assert bench.batcher.busy_s == 0.0
+
+
 # --- probabilities
 
 

@@ -12,10 +12,11 @@ import pytest
 
 import lading
 from lading.engine.checking import answers_of, check_golden
-from lading.engine.golden import COUNT, Golden, decode_golden, is_same, make_golden, replay
+from lading.engine.golden import COUNT, DRAWN, Golden, decode_golden, is_same, make_golden, real_rows, replay
 from lading.errors import BundleError, CheckFailed
 from lading.flavors.flavor import Predictions
 from lading.schema.fields import Field, Interval, Output, Schema
+from lading.schema.sample import as_sample
 from lading.schema.table import Row
 
 SCHEMA = Schema("classification", (Field("a", seen=Interval(-1, 1)), Field("b", example=2.0)), (Output("prediction"),))
@@ -106,6 +107,52 @@ def test_numbers_come_back_within_the_tolerance(factor: float, is_kept: bool):
     else:
         with pytest.raises(CheckFailed):
             replay(golden, SCHEMA, moved)
+
+
+@pytest.mark.parametrize(("difference", "is_kept"), [(9e-6, True), (2e-5, False)])
+def test_probabilities_come_back_within_a_difference_however_tiny_they_are(difference: float, is_kept: bool):
+    tiny = lambda rows: (sign(rows)[0], [{"high": 1e-9} for _ in rows])  # noqa: E731
+    golden = make_golden(SCHEMA, None, tiny)
+    moved = lambda rows: (sign(rows)[0], [{"high": 1e-9 + difference} for _ in rows])  # noqa: E731
+    if is_kept:
+        replay(golden, SCHEMA, moved)
+    else:
+        with pytest.raises(CheckFailed):
+            replay(golden, SCHEMA, moved)
+
+
+def test_rows_that_another_engine_answers_in_another_way_are_not_taken():
+    picky = lambda rows: (["low" if row[0] > 0.8 else sign([row])[0][0] for row in rows], sign(rows)[1])  # noqa: E731
+    golden = make_golden(SCHEMA, None, sign, other=picky)
+    assert len(golden.rows) == COUNT
+    assert max(row[0] for row in golden.rows) <= 0.8
+    replay(golden, SCHEMA, picky)
+
+
+# --- rows of the data
+
+
+def test_rows_of_the_data_are_taken_where_they_are_given():
+    real = [(number / 100, 2.0) for number in range(-100, 100)]
+    golden = make_golden(SCHEMA, None, sign, real=real)
+    assert golden.kind == "real"
+    assert set(golden.rows) <= set(real)
+    assert make_golden(SCHEMA, None, sign).kind == "synthetic"
+
+
+def test_rows_of_the_data_that_no_request_could_bring_are_left_out():
+    fields = (Field("a", domain=Interval(0, 1)), Field("kind", "category", "str", categories=("x", "y")))
+    schema = Schema("unknown", fields, (Output("prediction"),))
+    sample = as_sample(
+        [{"a": 0.5, "kind": "x"}, {"a": 2.0, "kind": "x"}, {"a": 0.1, "kind": "z"}, {"a": None, "kind": "y"}]
+    )
+    assert real_rows(schema, sample) == [(0.5, "x")]
+
+
+def test_they_are_taken_from_all_of_the_data():
+    rows = real_rows(SCHEMA, as_sample({"a": np.arange(1000.0), "b": np.ones(1000)}))
+    assert len(rows) == DRAWN
+    assert (rows[0][0], rows[-1][0]) == (0.0, 999.0)
 
 
 def test_rows_that_do_not_fit_the_schema_are_refused():

@@ -24,7 +24,8 @@ from tests.mixed import COLUMNS, mixed_frame, mixed_pipeline
 import lading
 from lading.bundle.bundle import Bundle
 from lading.bundle.declared import Declared, DeclaredInput
-from lading.bundle.manifest import GOLDEN
+from lading.bundle.manifest import ENGINE, GOLDEN
+from lading.engine.checking import check_golden
 from lading.errors import InputError, LadingError, PredictionFailed, SettingsError, UnsupportedModel, UsageError
 from lading.schema.fields import Interval
 
@@ -81,6 +82,7 @@ def test_processes_with_other_hashes_give_the_same_bytes(tmp_path: Path, target:
         subprocess.run(command, cwd=tmp_path, env=env, check=True, capture_output=True, timeout=60)
         found.add(target.read_bytes())
     assert len(found) == 1
+    assert members(target)[ENGINE]
 
 
 def csv_file(frame: pd.DataFrame, folder: Path) -> Path:
@@ -311,4 +313,31 @@ def test_the_digest_of_the_data_is_kept_and_how_many_rows(model: Any, target: Pa
 def test_each_step_is_reported(model: Any, target: Path) -> None:
     steps: list[str] = []
     lading.pack(model, X, Y, target, report=lambda step, words: steps.append(step))
-    assert steps == ["loading", "schema", "golden", "wrote"]
+    assert steps == ["loading", "schema", "engine", "golden", "wrote"]
+
+
+# --- rows of the data, on request
+
+
+def test_golden_rows_may_be_rows_of_the_data_and_that_is_said(target: Path) -> None:
+    frame = mixed_frame()
+    model = mixed_pipeline(LogisticRegression()).fit(frame[COLUMNS], frame["churned"])
+    said: dict[str, str] = {}
+    lading.pack(model, frame, frame["churned"], target, golden="real", report=said.__setitem__)
+    golden = json.loads(members(target)[GOLDEN])
+    rows = {tuple(None if cell != cell else cell for cell in row) for row in frame[COLUMNS].astype(object).to_numpy()}
+    assert (golden["kind"], len(golden["rows"])) == ("real", 50)
+    assert set(map(tuple, golden["rows"])) <= rows
+    assert said["warning"] == "rows of the data will be in the bundle, as golden rows: they may be personal"
+    assert said["golden"] == "50 rows of the data with their answers"
+    assert check_golden(lading.load(target)) == 50
+
+
+def test_rows_of_the_data_need_data(model: Any, target: Path) -> None:
+    with pytest.raises(UsageError, match="no rows of the data without data"):
+        lading.pack(model, path=target, golden="real")
+
+
+def test_a_kind_of_golden_rows_that_is_none_is_refused(model: Any, target: Path) -> None:
+    with pytest.raises(UsageError, match="`golden` is one of synthetic, real"):
+        lading.pack(model, X, path=target, golden="some")  # type: ignore[arg-type]

@@ -78,3 +78,20 @@ _GIVES = {
     "infinity": lambda rows: np.full(rows, np.inf),
     "an exit": _leave,
 }
+
+
+class Holder(BaseEstimator):
+    """A model that holds others in a list and in a dictionary, each fitted with it, and answers as the first."""
+
+    def __init__(self, listed: Any = (), named: Any = None) -> None:
+        self.listed = listed
+        self.named = named
+
+    def fit(self, X: Any, y: Any) -> "Holder":
+        for model in (self.listed[0], self.listed[1][0], self.named["deep"]["deeper"]):
+            model.fit(X, y)
+        self.n_features_in_ = X.shape[1]
+        return self
+
+    def predict(self, X: Any) -> Any:
+        return self.listed[0].predict(X)

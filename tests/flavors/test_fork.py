@@ -117,3 +117,9 @@ class Stranger:
 )
 def test_a_flavor_of_somebody_else_survives_what_it_says(flavor: Any, survives: bool) -> None:
     assert survives_fork(flavor, needing("numpy")) is survives
+
+
+@pytest.mark.parametrize("attributes", [{}, {"fork_safe": frozenset()}], ids=["silent", "nothing"])
+def test_a_flavor_that_says_nothing_survives_nothing_not_even_without_a_need(attributes: Any) -> None:
+    assert not survives_fork(Stranger("", **attributes), ())
+    assert survives_fork(flavor_named("linear"), ())

@@ -1,6 +1,7 @@
 """ONNX graphs: whatever shape their inputs and outputs have, they answer as in a session of their own."""
 
 import random
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 import lading
 from lading.errors import FormatError, LadingError, UnsupportedModel
+from lading.flavors.onnx import open_session
 
 NO_MAP = {"zipmap": False}
 
@@ -92,10 +94,11 @@ def test_the_classes_are_known(name: str, models: dict[str, Any], tmp_path: Path
 def test_without_the_package_onnx_it_answers_the_same(
     name: str, models: dict[str, Any], X: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lading.flavors.onnx._class_labels", lambda data: ())
     path = tmp_path / "m.onnx"
     path.write_bytes(models[name].SerializeToString())
+    monkeypatch.setitem(sys.modules, "onnx", None)
     served = lading.load(path)
+    assert served.schema.outputs[1].columns == ("setosa", "versicolor", "virginica")
     expected = session_answers(models[name], X)
     assert served.predict(X).tolist() == expected[0].tolist()
     assert np.array_equal(served.predict_proba(X), matrix(expected[1]))
@@ -167,6 +170,15 @@ def said_of(path: Path) -> str:
 
 
 def test_a_broken_graph_is_told(tmp_path: Path) -> None:
-    (tmp_path / "m.onnx").write_bytes(b"\x08\x08\x12" + bytes(100))
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Nothing", ["a"], ["b"])], "g", [], [])
+    (tmp_path / "m.onnx").write_bytes(model_of(graph).SerializeToString())
     with pytest.raises(FormatError, match="onnxruntime cannot read the graph"):
         lading.load(tmp_path / "m.onnx")
+
+
+def test_the_bytes_of_a_graph_are_not_kept(models: dict[str, Any]) -> None:
+    data = models["forest"].SerializeToString()
+    held = sys.getrefcount(data)
+    session = open_session(data)
+    assert session.get_inputs()
+    assert sys.getrefcount(data) == held

@@ -103,6 +103,33 @@ def test_columns_of_numbers_make_a_matrix_of_numbers():
     assert (table.rows, table.matrix.dtype, table.matrix.tolist()) == (2, np.float64, [[1.5, 1.0], [2.0, 2.0]])
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int64", "bool"])
+def test_a_matrix_has_the_bits_that_numpy_makes_of_its_rows(dtype):
+    kind = {"f": "float", "i": "int", "b": "bool"}[np.dtype(dtype).kind]
+    rows = [(0.1, 1 / 3), (-0.0, 3.4e38)] if kind == "float" else [(True, False), (False, True)]
+    rows = [(2**63 - 1, -(2**63)), (True, 0)] if kind == "int" else rows
+    matrix = Table.from_rows([Field("a", kind, dtype), Field("b", kind, dtype)], rows).matrix
+    expected = np.array(rows, dtype=dtype)
+    assert (matrix.dtype, matrix.tobytes()) == (expected.dtype, expected.tobytes())
+    assert matrix.flags.writeable
+    assert matrix.flags.aligned
+    assert matrix.flags.c_contiguous
+
+
+def test_gaps_and_whole_numbers_among_numbers_are_what_numpy_makes_of_them():
+    fields = [null(FLOAT), FLOAT, INT, BOOL]
+    rows = [(1.5, 2.5, 2**53 + 1, True), (None, 0.1, -1, False)]
+    assert Table.from_rows(fields, rows[:1]).matrix.tobytes() == np.array(rows[:1], dtype=float).tobytes()
+    assert Table.from_rows(fields, rows).matrix.tobytes() == np.array(rows, dtype=float).tobytes()
+
+
+@pytest.mark.parametrize("rows", [[(1.0,)], [(1.0, 2.0, 3.0)], [(1.0, 2.0, 3.0), (4.0,)]], ids=repr)
+@pytest.mark.parametrize("other", [FLOAT, TEXT], ids=["numbers", "texts"])
+def test_rows_of_another_width_are_no_table(rows, other):
+    with pytest.raises(ValueError):  # noqa: PT011  NumPy's and Python's words differ
+        Table.from_rows([FLOAT, other], rows)
+
+
 def test_no_rows_make_an_empty_table():
     for fields in ((FLOAT, INT), (FLOAT, TEXT)):
         table = Table.from_rows(fields, [])

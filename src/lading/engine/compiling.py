@@ -16,6 +16,8 @@ from lading.engine.parity import TOLERANCE, Comparison, compare
 from lading.engine.trials import trials
 from lading.errors import FormatError, UnsupportedModel
 from lading.flavors.flavor import Predictor
+from lading.schema import fitted
+from lading.schema.estimator import walk
 from lading.schema.reference import Reference
 from lading.schema.sample import Sample
 from lading.schema.synthetic import draw_rows
@@ -24,6 +26,8 @@ from lading.schema.table import Table
 Compile = Literal["auto", "never", "require"]
 """Whether to compile: where it gives the same answers, not at all, or not to pack otherwise."""
 
+MAX_NEIGHBORS = 300
+"""Rows of training that a model may look through; of more than that scikit-learn finds the nearest more quickly."""
 _NEEDED = ("skl2onnx", "onnx", "onnxruntime")
 _REPEATS = 20
 
@@ -115,10 +119,17 @@ def _refuse_beforehand(source: Source) -> None:
         raise _Native("it reads texts in another way than ONNX would")
     if not source.predictor.knows_inputs:
         raise _Native("it does not say what it takes")
+    if any(_neighbors(part) > MAX_NEIGHBORS for part in walk(source.predictor)):
+        raise _Native(f"it looks through more than {MAX_NEIGHBORS} rows of training, which is slower in ONNX")
     if any(field.value_kind == "date" for field in schema.inputs):
         raise _Native("it takes dates, which ONNX has none of")
     if schema.task == "classification" and len(schema.outputs[0].shape) > 1:
         raise _Native("it predicts several classes a row")
+
+
+def _neighbors(part: object) -> int:
+    rows = fitted.get(part, "n_samples_fit_") if fitted.is_a(part, {"NeighborsBase"}) else None
+    return rows if isinstance(rows, int) else 0
 
 
 def _graphs(source: Source) -> list[tuple[Precision, bytes]]:

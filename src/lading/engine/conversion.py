@@ -81,18 +81,15 @@ def _end_with_parent() -> None:
 
 def _outcome(job: Job, folder: Path) -> Outcome:
     reason, made = "", []
-    try:
-        for precision in PRECISIONS:
-            try:
-                graph = convert(job, (folder / MODEL).read_bytes(), precision)
-            # What a converter raises is of any class; the next precision may have another one.
-            except Exception as error:
-                reason = reason or reason_of(error)
-            else:
-                (folder / precision).write_bytes(graph)
-                made.append(precision)
-    except MemoryError:
-        reason = "its conversion takes more memory than there is"
+    for precision in PRECISIONS:
+        try:
+            graph = convert(job, (folder / MODEL).read_bytes(), precision)
+        # What a converter raises is of any class; the next precision may have another one.
+        except Exception as error:
+            reason = reason or reason_of(error)
+        else:
+            (folder / precision).write_bytes(graph)
+            made.append(precision)
     return Outcome(tuple(made), "" if made else reason)
 
 
@@ -112,11 +109,28 @@ def convert(job: Job, data: bytes, precision: Precision) -> bytes:
         target_opset=OPSETS,
         options=_options(model),
     )
+    if precision == "float64":
+        _widen_outputs(graph.graph)
     graph.opset_import.sort(key=lambda imported: imported.domain)  # of a set, whose order is another each time
     written: bytes = graph.SerializeToString(deterministic=True)
     if len(written) > job.max_bytes:
         raise MemoryError
     return written
+
+
+def _widen_outputs(graph: Any) -> None:
+    """Give numbers out as float64, whatever they were taken for when that was not known yet."""
+    from onnx import TensorProto, helper
+
+    for output in graph.output:
+        kind = output.type.tensor_type
+        if kind.elem_type != TensorProto.FLOAT:
+            continue
+        inner = f"{output.name}_inner"
+        for names in (names for node in graph.node for names in (node.input, node.output)):
+            names[:] = [inner if name == output.name else name for name in names]
+        graph.node.append(helper.make_node("Cast", [inner], [output.name], to=TensorProto.DOUBLE))
+        kind.elem_type = TensorProto.DOUBLE
 
 
 def estimator_in(predictor: object) -> Any:
@@ -128,6 +142,8 @@ def reason_of(error: Exception) -> str:
     """Why a model cannot be converted, in one line that is the same each time."""
     if isinstance(error, LadingError):
         return error.message
+    if isinstance(error, MemoryError):
+        return "its conversion takes more memory than there is"
     if unknown := _UNKNOWN.search(str(error)):
         return f"skl2onnx does not know {unknown[1].rpartition('.')[2]}"
     words = _ADDRESS.sub("0x", " ".join(str(error).split()))
@@ -172,14 +188,12 @@ def _prepared(predictor: object, fields: tuple[Field, ...]) -> Any:
 
 
 def _place_columns(table: Any, places: dict[str, int]) -> None:
-    """Name the columns of a ColumnTransformer by their places among the inputs; it may know columns that are none."""
+    """Name the columns of a ColumnTransformer by their places among the inputs, which need not be all that it knows."""
     names = fitted.names(table)
-    taken = table._transformer_to_input_indices
-    if names is not None and all(names[position] in places for positions in taken.values() for position in positions):
-        taken = {name: [places[names[position]] for position in positions] for name, positions in taken.items()}
-    table.transformers_ = [
-        (name, part, list(taken[name])) for name, part, _ in table.transformers_ if part != "drop" and taken[name]
-    ]
+    taken = {name: table._transformer_to_input_indices[name] for name, _, _ in fitted.branches(table)}
+    if names is not None and all(names[position] in places for some in taken.values() for position in some):
+        taken = {name: [places[names[position]] for position in some] for name, some in taken.items()}
+    table.transformers_ = [(name, part, list(taken[name])) for name, part, _ in fitted.branches(table) if taken[name]]
 
 
 def _without_gaps(values: Any) -> Any:

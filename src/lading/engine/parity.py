@@ -143,8 +143,9 @@ def _are_numbers(array: Array) -> bool:
 
 
 def _is_same(first: Array, second: Array) -> Array:
-    same: Array = np.equal(first, second, dtype=object).astype(bool).reshape(len(first), -1).all(axis=1)
-    return same
+    same: Array = np.equal(first, second, dtype=object).astype(bool).reshape(len(first), -1)
+    whole: Array = np.logical_and.reduce(same, axis=1)
+    return whole
 
 
 def _distance(first: Array, second: Array, unit: Any) -> float:

@@ -5,6 +5,7 @@ The sum is the same to the last bit: the same trees, in the same order, on the s
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,7 @@ class TreeSum:
 
     def __init__(self, forest: Any, name: str) -> None:
         self._own = getattr(forest, name)
+        functools.update_wrapper(self, self._own)  # scikit-learn asks a method for its name
         self._trees = [tree.tree_ for tree in forest.estimators_]
         self._columns = forest.n_features_in_
         self._classes = forest.n_classes_ if name == "predict_proba" else 1

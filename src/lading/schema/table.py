@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
-from itertools import chain, starmap
+from itertools import starmap
 from typing import Any
 
 import numpy as np
@@ -101,7 +101,7 @@ class Tables:
         try:
             numbers = np.frombuffer(bytearray().join(starmap(packer.pack, rows)), self._dtype)
         except struct.error:  # of None, which NumPy knows to be NaN
-            numbers = np.fromiter(chain.from_iterable(rows), self._dtype)
+            numbers = np.array(rows, dtype=self._dtype)
         return numbers.reshape(len(rows), len(self._fields))
 
 

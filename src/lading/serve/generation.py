@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -16,6 +17,8 @@ import msgspec
 from lading.errors import LadingError
 from lading.serve.order import Order
 from lading.serve.reports import Failed, Gone, Reader, Ready, Report, Unanswered
+
+logger = logging.getLogger(__name__)
 
 _READ_BYTES = 1 << 16
 _HURRY_S = 2.0
@@ -49,6 +52,7 @@ class Generation:
         self._gate: int | None = gate
         self._on_change = on_change
         self._ready: asyncio.Future[None] = loop.create_future()
+        self._is_leaving = False
         loop.add_reader(reports, self._read)
         self._watching = asyncio.create_task(self._watch())
 
@@ -66,7 +70,7 @@ class Generation:
         order = make_order(report_to, gate)
         try:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "lading.serve.master"),
+                *(sys.executable, "-P", "-m", "lading.serve.master"),  # nothing is imported from the current folder
                 stdin=asyncio.subprocess.PIPE,
                 pass_fds=order.descriptors,
                 start_new_session=True,  # a Ctrl-C in the terminal is the supervisor's to pass on
@@ -107,6 +111,7 @@ class Generation:
 
     def drain(self, *, accept: bool) -> None:
         """Tell its workers to send callers elsewhere; see `lading.serve.server.Server`."""
+        self._is_leaving = True
         self._signal(signal.SIGUSR1 if accept else signal.SIGUSR2)
 
     async def finish(self, limit_s: float, hurry: asyncio.Event) -> None:
@@ -123,6 +128,7 @@ class Generation:
 
     def kill(self) -> None:
         """End all its processes at once."""
+        self._is_leaving = True
         if not self.ended.done():
             _kill_group(self._process.pid)
 
@@ -154,25 +160,29 @@ class Generation:
             self._take(report)
 
     def _take(self, report: Report) -> None:
-        if isinstance(report, Ready):
-            self.workers.add(report.pid)
-            self.banner, self.model = report.banner, report.model
-            if len(self.workers) == self._wanted and not self._ready.done():
-                self._ready.set_result(None)
-        elif isinstance(report, Gone):
-            self.workers.discard(report.pid)
-            self._fail(LadingError("a worker ended before it was ready", code="start.failed"))
-        elif isinstance(report, Failed):
-            self._fail(report.error())
-        elif isinstance(report, Unanswered):
-            self.unanswered += report.requests
+        match report:
+            case Ready(pid, model, banner):
+                self.workers.add(pid)
+                self.model, self.banner = model, banner
+                if len(self.workers) == self._wanted and not self._ready.done():
+                    self._ready.set_result(None)
+            case Gone(pid):
+                self.workers.discard(pid)
+                if not self._ready.done():
+                    self._fail(LadingError("a worker ended before it was ready", code="start.failed"))
+            case Failed():
+                self._fail(report.error())
+            case Unanswered(requests):
+                self.unanswered += requests
         self._on_change()
 
     def _fail(self, error: LadingError) -> None:
-        """Tell who waits for it that it will not be ready; who waits no more has no use for the error."""
+        """Tell who waits for it that it will not be ready; or the log, where it was ready before."""
         if not self._ready.done():
             self._ready.set_exception(error)
             self._ready.exception()  # it may be that nobody waits
+        elif not self._is_leaving:
+            logger.error("generation %d: %s", self.number, error.message)
 
 
 def _kill_group(pid: int) -> None:

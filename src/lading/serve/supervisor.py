@@ -232,7 +232,7 @@ class Supervisor:
         for generation in [each for each in self._living if each.ended.done()]:
             self._living.discard(generation)
             self._unanswered += generation.unanswered
-            if generation is self._current:
+            if generation is self._current and not self._is_stopping.is_set():
                 logger.error("generation %d has ended; another one is started", generation.number)
                 self._current = None
                 self._is_wanted.set()
