@@ -57,6 +57,9 @@ VARYING = [
     (re.compile(r"\b\d+(\.\d+){2,}\b"), "VERSION"),
     (re.compile(r"\b[\d.]+ ([kMG]?B)\b"), "SIZE"),
     (re.compile(r"\[\d+\]$"), "[PROCESS]"),
+    (re.compile(r"\b[\d.]+x (faster|slower)(?= on one row)"), "SPEED"),
+    (re.compile(r"(?<=largest difference )[\d.e+-]+"), "DIFFERENCE"),
+    (re.compile(r"(?<=\"largest_difference\": )[\d.e+-]+"), "DIFFERENCE"),
     (re.compile(r"(?<=HTTP/1.1 422 )Unprocessable (Entity|Content)"), "REASON"),
 ]
 """What is another one in each run, on each machine or with each release of a library."""

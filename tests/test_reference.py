@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from lading.bundle.declared import Declared, DeclaredInput
-from lading.bundle.manifest import Data, Manifest, Member, Requirement
+from lading.bundle.manifest import Data, Engine, Manifest, Member, Parity, Requirement
 from lading.cli import cli
 from lading.engine.golden import Golden
 from lading.flavors.flavor import Flavor, Predictor
@@ -158,7 +158,20 @@ def test_the_bounds_of_histograms_are_on_the_page_of_metrics():
 # --- files
 
 
-STRUCTS = (Manifest, Requirement, Member, Data, Schema, Field, Output, Golden, Reference, ColumnReference)
+STRUCTS = (
+    Manifest,
+    Requirement,
+    Member,
+    Data,
+    Engine,
+    Parity,
+    Schema,
+    Field,
+    Output,
+    Golden,
+    Reference,
+    ColumnReference,
+)
 
 
 @pytest.mark.parametrize("struct", STRUCTS, ids=lambda struct: struct.__name__)

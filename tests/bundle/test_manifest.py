@@ -286,6 +286,7 @@ WRONG_ENGINES = [
     {"reason": "x" * 301},
     {"requirements": (Requirement("evil; id", "1"),)},
     {"requirements": (Requirement("onnxruntime", "1; id"),)},
+    {"requirements": ()},
     *(
         {"parity": msgspec.structs.replace(PARITY, **change)}
         for change in (

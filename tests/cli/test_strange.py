@@ -56,7 +56,7 @@ def test_doctor_names_nothing_strange_in_an_ordinary_model(files: dict[str, byte
 
 def test_doctor_looks_into_the_member_of_a_bundle(run: Any, tmp_path: Path, canary: Path, files: dict[str, bytes]):
     (tmp_path / "model.joblib").write_bytes(files["model.joblib"])
-    assert run("pack", tmp_path / "model.joblib", "-o", tmp_path / "good.lading").code == 0
+    assert run("pack", tmp_path / "model.joblib", "--compile", "never", "-o", tmp_path / "good.lading").code == 0
     with Bundle.open(tmp_path / "good.lading") as bundle:
         manifest = bundle.manifest
     evil = {manifest.model: pickle.dumps(Calls(canary))}
@@ -73,7 +73,7 @@ def test_doctor_looks_into_the_member_of_a_bundle(run: Any, tmp_path: Path, cana
 
 def test_metadata_moves_no_cursor_and_forges_no_line(run: Any, tmp_path: Path, files: dict[str, bytes]):
     (tmp_path / "model.joblib").write_bytes(files["model.joblib"])
-    assert run("pack", tmp_path / "model.joblib", "-o", tmp_path / "good.lading").code == 0
+    assert run("pack", tmp_path / "model.joblib", "--compile", "never", "-o", tmp_path / "good.lading").code == 0
     with Bundle.open(tmp_path / "good.lading") as bundle:
         manifest, data = bundle.manifest, bundle.read(bundle.manifest.model)
     hostile = msgspec.structs.replace(manifest, metadata={"\x1b[2J": "\x1b]0;x\x07\nerror: forged"})

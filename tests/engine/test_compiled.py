@@ -12,7 +12,7 @@ import pytest
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
-from tests.live import environment
+from tests.live import environment, run
 from tests.mixed import COLUMNS, mixed_frame, mixed_pipeline
 
 import lading
@@ -211,3 +211,34 @@ def test_a_compiled_model_is_looked_through_before_it_is_run(bundle: Path, tmp_p
     evil = ModelProto(ir_version=8, graph=GraphProto(initializer=[tensor])).SerializeToString()
     with pytest.raises(FormatError, match="keeps data in another file"):
         lading.load(rewritten(bundle, tmp_path / "m.lading", {ENGINE: evil}))
+
+
+# --- after a fork
+
+FORKED = """
+import os, sys
+import lading
+from lading.engine.checking import check_golden
+
+model = lading.load(sys.argv[1])
+children = []
+for _ in range(2):
+    child = os.fork()
+    if not child:
+        os._exit(0 if check_golden(model) == 50 else 1)
+    children.append(child)
+assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
+assert check_golden(model) == 50
+"""
+
+
+def test_a_model_that_was_loaded_before_a_fork_answers_after_it(bundle: Path) -> None:
+    command = [sys.executable, "-c", FORKED, str(bundle)]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_doctor_asks_only_for_what_serving_takes(bundle: Path) -> None:
+    done = run("doctor", bundle, "--json")
+    assert done.returncode == 0
+    assert list(msgspec.json.decode(done.stdout)["needs"]) == ["onnxruntime"]

@@ -129,6 +129,14 @@ def test_rows_that_another_engine_answers_in_another_way_are_not_taken():
     replay(golden, SCHEMA, picky)
 
 
+def test_where_no_row_is_away_from_a_border_they_are_still_ones_that_both_answer_alike():
+    restless = lambda rows: ([[row[0]] for row in rows], None)  # noqa: E731
+    picky = lambda rows: ([[row[0] + (row[0] > 0)] for row in rows], None)  # noqa: E731
+    golden = make_golden(SCHEMA, None, restless, other=picky)
+    assert len(golden.rows) == COUNT
+    assert all(row[0] <= 0 for row in golden.rows)
+
+
 # --- rows of the data
 
 

@@ -239,6 +239,8 @@ def _check_engine(engine: Engine) -> None:
     is_onnx = engine.name == "onnx"
     if engine.member != (ENGINE if is_onnx else "") or (parity is not None) != is_onnx:
         raise UsageError("what the manifest says of the engine does not fit together")
+    if is_onnx and "onnxruntime" not in {requirement.name for requirement in engine.requirements}:
+        raise UsageError("the manifest does not say that the compiled model needs onnxruntime")
     if len(engine.reason) > MAX_REASON_CHARS:
         raise UsageError(f"the reason for the engine has more than {MAX_REASON_CHARS} characters")
     if parity is not None and not (0 <= parity.forgiven <= parity.rows and _is_measure(parity)):

@@ -60,8 +60,10 @@ def _examine_bundle(path: Path) -> dict[str, Any]:
         bundle.verify()
         manifest = bundle.manifest
         data = bundle.read(manifest.model)
-    wanted: dict[str, str | None] = {item.name: item.version for item in manifest.requirements}
+    wanted: dict[str, str | None] = {item.name: item.version for item in manifest.needed}
     told: dict[str, Any] = {"class": manifest.class_name, "needs": wanted, **_compared(wanted)}
+    if manifest.is_compiled:  # and so asks nothing of what the native model needs
+        return told
     try:
         flavor = flavor_named(manifest.flavor)
         refuse_mismatch(flavor, manifest.model, data)

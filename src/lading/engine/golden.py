@@ -76,11 +76,12 @@ def make_golden(
     for factor in (1 - _MOVED_BY, 1 + _MOVED_BY):
         moved, _ = answers([_moved(schema.inputs, row, factor) for row in drawn])
         steady &= [_is_steady(before, after) for before, after in zip(predictions, moved, strict=True)]
+    alike = np.ones(len(drawn), dtype=bool)
     if other is not None:
-        steady[differing((predictions, probabilities), other(drawn))] = False
-    rows = [row for row, is_steady in zip(drawn, steady, strict=True) if is_steady][:COUNT]
-    # No row is far from a border: the first ones, as they are, are better than nothing.
-    rows = rows or drawn[:COUNT]
+        alike[differing((predictions, probabilities), other(drawn))] = False
+    # Where no row is far from a border, the first ones, as they are, are better than nothing.
+    taken = steady & alike if (steady & alike).any() else alike
+    rows = [row for row, is_taken in zip(drawn, taken, strict=True) if is_taken][:COUNT]
     predictions, probabilities = answers(rows)
     return Golden(
         rows=tuple(tuple(plain_row(row)) for row in rows),

@@ -123,8 +123,10 @@ def _golden(source: Source, compiled: Compiled, kind: Kind, report: Report) -> G
     native = _answers(Model(source.manifest, source.predictor))
     real: Sequence[Any] = ()
     if kind == "real" and source.sample is not None:
-        report("warning", "rows of the data will be in the bundle, as golden rows: they may be personal")
         real = real_rows(schema, source.sample)
+        if not real:
+            raise UsageError("no row of the data is one that a request could bring", hint="--golden synthetic")
+        report("warning", "rows of the data will be in the bundle, as golden rows: they may be personal")
     golden = make_golden(
         schema, source.reference, answers, other=native if compiled.graph is not None else None, real=real
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lading.engine.checking import engine_in_words
 from lading.engine.model import Model
 from lading.schema.curl import curl
 from lading.schema.words import answer_in_words, inputs_in_words, shortened
@@ -18,6 +19,7 @@ def banner(model: Model, file: str, url: str) -> str:
         _line("model", f"{file}   {manifest.class_name} {version}".rstrip()),
         _line("inputs", f"{inputs_in_words(schema)}: {shortened(schema.names)}"),
         _line("outputs", f"{answer_in_words(schema)}{proba}"),
+        _line("engine", engine_in_words(model)),
         *(_line("note", note) for note in manifest.notes),
         _line("golden", _golden(model, file)),
         _line("open", url),

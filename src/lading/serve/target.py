@@ -58,6 +58,6 @@ class Target(msgspec.Struct, frozen=True):
         if is_bundle(path):
             with open_bundle(path) as bundle:
                 manifest = bundle.manifest
-            return survives_fork(flavor_named(manifest.flavor), manifest.requirements)
+            return survives_fork(flavor_named("onnx" if manifest.is_compiled else manifest.flavor), manifest.needed)
         flavor, needs = examine(path.name, read_model_file(path), ignore_versions=self.ignore_versions)
         return survives_fork(flavor, installed(needs.distributions))
