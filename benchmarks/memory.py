@@ -106,7 +106,7 @@ def page(rows: dict[tuple[str, int], dict[str, list[float]]]) -> str:
     lines = [
         "# Memory of a server with several workers",
         "",
-        f"Made by `python benchmarks/memory.py`: iris, StandardScaler and LogisticRegression,",
+        "Made by `python benchmarks/memory.py`: iris, StandardScaler and LogisticRegression,",
         f"{RUNS} runs in turn, medians.",
         "PSS in MB: shared pages are divided by who shares them. A generation is its master and its workers.",
         f"Python {platform.python_version()}, {os.cpu_count()} cores.",
