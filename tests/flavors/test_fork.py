@@ -113,7 +113,7 @@ class Stranger:
         (Stranger("torch", fork_safe=frozenset({"numpy"})), False),
         (Stranger("torch", fork_safe=frozenset({"numpy", "torch"})), True),
     ],
-    ids=lambda value: str(vars(value)) if isinstance(value, Stranger) else "",
+    ids=["nothing", "silent", "empty", "without itself", "with itself"],
 )
 def test_a_flavor_of_somebody_else_survives_what_it_says(flavor: Any, survives: bool) -> None:
     assert survives_fork(flavor, needing("numpy")) is survives
