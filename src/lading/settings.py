@@ -242,6 +242,15 @@ def bound_threads(threads: int) -> None:
         os.environ.setdefault(name, str(threads))
 
 
+def refuse_telemetry() -> None:
+    """Tell onnxruntime, before it is loaded, to report nothing about its use to its makers, and to keep no id for that.
+
+    Official builds for Linux and macOS do so since 2026: https://github.com/microsoft/onnxruntime/pull/27379. Who wants
+    it has set the variable.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+
 def runtime_folder() -> Path:
     """Where this user's running processes meet: `XDG_RUNTIME_DIR`, else a folder of their own among temporary files.
 

@@ -1,6 +1,8 @@
 """ONNX graphs: whatever shape their inputs and outputs have, they answer as in a session of their own."""
 
+import os
 import random
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -182,3 +184,25 @@ def test_the_bytes_of_a_graph_are_not_kept(models: dict[str, Any]) -> None:
     session = open_session(data)
     assert session.get_inputs()
     assert sys.getrefcount(data) == held
+
+
+LOADING = """
+import os, sys, pathlib
+from lading.flavors.onnx import open_session
+open_session(pathlib.Path(sys.argv[1]).read_bytes())
+print(len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else 1, os.listdir(os.environ["TMPDIR"]))
+"""
+
+
+def test_nothing_is_reported_to_anybody_and_no_id_is_kept(tmp_path: Path, models: dict[str, Any]) -> None:
+    """Onnxruntime's own telemetry would keep the id of a session among temporary files, and a thread that uploads."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    (tmp_path / "model.onnx").write_bytes(models["doubles"].SerializeToString())
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ORT_")}
+    environment = kept | {"TMPDIR": str(folder), "HOME": str(folder)}
+    command = [sys.executable, "-c", LOADING, str(tmp_path / "model.onnx")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    threads, files = done.stdout.split(maxsplit=1)
+    assert files.strip() == "[]"
+    assert int(threads) <= 2

@@ -13,6 +13,7 @@ from lading.flavors.onnx_file import read_onnx_file
 from lading.schema.estimator import Learned
 from lading.schema.fields import Field, Kind, Task, Value
 from lading.schema.table import Array, Table
+from lading.settings import refuse_telemetry
 
 _NUMBERS: dict[str, tuple[Kind, str]] = {
     "tensor(float)": ("float", "float32"),
@@ -66,6 +67,7 @@ def open_session(data: bytes) -> Any:
     Raises:
         FormatError: it is broken, keeps data in other files, has strange operators, or onnxruntime cannot read it.
     """
+    refuse_telemetry()
     import onnxruntime
 
     read_onnx_file(data)
