@@ -245,10 +245,10 @@ def bound_threads(threads: int) -> None:
 def refuse_telemetry() -> None:
     """Tell onnxruntime, before it is loaded, to report nothing about its use to its makers, and to keep no id for that.
 
-    Official builds for Linux and macOS do so since 2026: https://github.com/microsoft/onnxruntime/pull/27379. Who wants
-    it has set the variable.
+    Official builds for Linux and macOS do so since 2026: https://github.com/microsoft/onnxruntime/pull/27379. Their
+    thread that uploads does not survive a fork either: workers would abort when they end.
     """
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 
 def runtime_folder() -> Path:

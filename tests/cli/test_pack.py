@@ -49,6 +49,8 @@ def test_by_itself_it_compiles_what_can_be_compiled(run: Any, folder: Path) -> N
     (line,) = [line for line in result.err.splitlines() if line.split()[0] == "engine"]
     assert line.startswith("  engine    compiled to ONNX; 7,150 rows agree, largest difference ")
     words = "onnx, compiled from Pipeline(StandardScaler, LogisticRegression)"
+    doctor = run("doctor", "model-1.0.0.lading")
+    assert (doctor.code, "nothing stands in the way" in doctor.out) == (0, True)
     assert words in run("inspect", "model-1.0.0.lading").out
     assert f"engine       {words}" in run("check", "model-1.0.0.lading").out
     assert run("check", "model-1.0.0.lading").out.splitlines()[1].startswith("environment  onnxruntime ")

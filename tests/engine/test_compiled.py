@@ -177,7 +177,7 @@ def test_without_onnxruntime_the_native_model_serves(
 ) -> None:
     monkeypatch.setattr("lading.bundle.environment.installed_version", missing("onnxruntime"))
     model = lading.load(bundle)
-    assert engine_in_words(model) == "native: what runs the compiled model is not installed"
+    assert engine_in_words(model) == 'native, because onnxruntime is not installed: pip install "lading[onnx]"'
     assert check_golden(model) == 50
     assert model.predict(IRIS.data).tolist() == forest.predict(IRIS.data).tolist()
 

@@ -222,7 +222,9 @@ def test_without_the_extra_what_installs_it_is_said(mode: str, tmp_path: Path, m
     monkeypatch.setattr("lading.bundle.environment.installed_version", without)
     model = Ridge().fit(X, Y)
     if mode == "auto":
-        assert reason(model, X, tmp_path) == 'not compiled: pip install "lading[convert]"'
+        assert reason(model, X, tmp_path) == (
+            'no converter was installed at packing; pip install "lading[convert]", and pack again'
+        )
     else:
         with pytest.raises(UnsupportedModel, match=r'pip install "lading\[convert\]"'):
             packed(model, X, tmp_path, compile=mode)

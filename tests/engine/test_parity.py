@@ -170,3 +170,9 @@ def fail(column: Array) -> Array:
 def test_a_model_that_fails_is_a_reason(native: Any, compiled: Any, who: str) -> None:
     found = compared(Fake(native), Fake(compiled))
     assert found.reason == f"the model, {who}, fails on rows that it is tried on: ValueError"
+
+
+def test_a_text_of_numpys_own_is_a_text() -> None:
+    """Classes are such where they were made by `pandas.Series.map` without pyarrow."""
+    own = lambda column: np.array([np.str_(label) for label in even(column)], dtype=object)  # noqa: E731
+    assert compared(Fake(own), Fake(even)).reason == ""

@@ -19,7 +19,7 @@ def command(bundle: Path, ignore_versions: bool, as_json: bool) -> None:
 
     Exits with 3 when the bundle is damaged, 4 when the environment does not match, 5 when an answer differs.
     """
-    from lading.engine.checking import check_golden, engine_in_words
+    from lading.engine.checking import check_golden, engine_in_words, needed_by
     from lading.engine.loading import load_bundle, open_bundle
 
     with open_bundle(bundle) as opened:
@@ -32,6 +32,6 @@ def command(bundle: Path, ignore_versions: bool, as_json: bool) -> None:
         click.echo(msgspec.json.encode(told))
         return
     click.echo(f"files        {len(model.manifest.files)} as they were packed, sha256 {model.digest[:12]}…")
-    click.echo("environment  " + (", ".join(f"{r.name} {r.version}" for r in model.manifest.needed) or "nothing"))
+    click.echo("environment  " + (", ".join(f"{r.name} {r.version}" for r in needed_by(model)) or "nothing"))
     click.echo(f"engine       {engine}")
     click.echo(f"golden       {rows} rows came back as they were packed")

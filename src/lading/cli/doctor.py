@@ -114,7 +114,7 @@ def _words(told: dict[str, Any], model: Path | None) -> str:
         lines.append("    install what has it, or put it on the Python path: PYTHONPATH")
     for name in told.get("strange", ()):
         lines.append(f"! it calls `{name}`, which models do not: open it only if you trust where it came from")
-    lines += [f"! {problem}" for problem in told["problems"]]
+    lines += [f"! {problem}" for problem in told.get("problems", ())]
     if not any(line.startswith("!") for line in lines):
         lines += ["", f"nothing stands in the way: lading serve {model}"]
     return "\n".join(printable(line) for line in lines)

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from lading.cli.options import settings_options
-from lading.settings import find_settings, runtime_folder
+from lading.settings import find_settings
 
 
 @click.command("reload")
@@ -23,9 +23,9 @@ def command(config: Path | None, **options: Any) -> None:
 
     Answers when the new generation serves, or with the reason why it cannot: then the one before goes on.
     """
-    from lading.serve.control import ask_to_reload, socket_path
+    from lading.serve.control import ask_to_reload
 
     settings = find_settings(options, config, Path())
-    path = socket_path(runtime_folder(), settings.host, settings.port)
-    model = asyncio.run(ask_to_reload(path, settings.start_timeout_s + settings.shutdown_s + settings.drain_s))
+    limit_s = settings.start_timeout_s + settings.shutdown_s + settings.drain_s
+    model = asyncio.run(ask_to_reload(settings.host, settings.port, limit_s))
     click.echo(f"{model} serves now", err=True)

@@ -39,7 +39,9 @@ def serve(target: Target, settings_now: Callable[[], Settings]) -> None:
     """Listen, load, say what is served, and serve until told to stop."""
     from lading.serve.listener import listen
     from lading.serve.logs import configure_logs
+    from lading.serve.streams import announce, open_missing_streams
 
+    open_missing_streams()
     settings = settings_now()
     configure_logs(settings.log_format)
     bound_threads(settings.threads)
@@ -47,8 +49,8 @@ def serve(target: Target, settings_now: Callable[[], Settings]) -> None:
         if settings.is_supervised:
             from lading.serve.supervisor import supervise
 
-            supervise(target, settings_now, listener, click.echo)
+            supervise(target, settings_now, listener, announce)
         else:
             from lading.serve.single import serve_alone
 
-            serve_alone(target, settings, listener, click.echo)
+            serve_alone(target, settings, listener, announce)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from lading.bundle.manifest import Requirement
 from lading.engine.compiled import CompiledModel
 from lading.engine.golden import Answers, replay
 from lading.engine.model import Model
@@ -32,8 +33,14 @@ def check_golden(model: Model) -> int:
 def engine_in_words(model: Model) -> str:
     """What answers: what the manifest says, unless that is not installed here."""
     if model.manifest.is_compiled and not isinstance(model.predictor, CompiledModel):
-        return "native: what runs the compiled model is not installed"
+        return 'native, because onnxruntime is not installed: pip install "lading[onnx]"'
     return model.manifest.engine_in_words
+
+
+def needed_by(model: Model) -> tuple[Requirement, ...]:
+    """What the engine that answers was packed with."""
+    manifest = model.manifest
+    return manifest.needed if isinstance(model.predictor, CompiledModel) else manifest.requirements
 
 
 def answers_of(model: Model, *, proba: bool) -> Answers:

@@ -114,7 +114,7 @@ def _refuse_beforehand(source: Source) -> None:
     if estimator_in(source.predictor) is None:
         raise _Native("it holds no scikit-learn estimator")
     if differences(dict.fromkeys(_NEEDED)):
-        raise _Native('not compiled: pip install "lading[convert]"')
+        raise _Native('no converter was installed at packing; pip install "lading[convert]", and pack again')
     if learned.wants == "texts":
         raise _Native("it reads texts in another way than ONNX would")
     if not source.predictor.knows_inputs:

@@ -135,7 +135,8 @@ def _refuse_shapes(was: Predictions, now: Predictions) -> None:
 
 
 def _type_of(array: Array) -> type:
-    return type(array.ravel()[:1].tolist()[0])
+    value = array.ravel()[:1].tolist()[0]
+    return type(value.item() if isinstance(value, np.generic) else value)  # an array of objects may hold NumPy's
 
 
 def _are_numbers(array: Array) -> bool:

@@ -18,6 +18,7 @@ import msgspec
 
 from lading.errors import LadingError, UsageError
 from lading.serve.reports import Failed
+from lading.settings import runtime_folder
 
 logger = logging.getLogger(__name__)
 
@@ -36,29 +37,25 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Reloaded | Failed)
 
 
-def socket_path(folder: Path, host: str, port: int) -> Path:
-    """Where the supervisor that listens on this address is asked."""
-    return folder / f"{re.sub('[^A-Za-z0-9.]', '_', host)}-{port}.sock"
-
-
 @contextlib.asynccontextmanager
-async def control(path: Path, reload: Callable[[], Awaitable[str]]) -> AsyncIterator[None]:
-    """Answer who asks at this path, while the block runs; where that cannot be, say so and go on without."""
+async def control(host: str, port: int, reload: Callable[[], Awaitable[str]]) -> AsyncIterator[None]:
+    """Answer who asks the supervisor of this address, while the block runs; where that cannot be, go on without."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, TimeoutError):
-            if await asyncio.wait_for(reader.readline(), _ASKING_S) == _RELOAD:
+        with contextlib.suppress(ConnectionError, TimeoutError, EOFError):
+            if await asyncio.wait_for(reader.readexactly(len(_RELOAD)), _ASKING_S) == _RELOAD:
                 writer.write(_encoder.encode(await _outcome(reload)))
                 await writer.drain()
         writer.close()
 
-    server = await _listen(path, answer)
+    server = await _listen(host, port, answer)
     try:
         yield
     finally:
         if server is not None:
+            path = server.sockets[0].getsockname()
             server.close()
-            path.unlink(missing_ok=True)
+            Path(path).unlink(missing_ok=True)
 
 
 async def _outcome(reload: Callable[[], Awaitable[str]]) -> Reloaded | Failed:
@@ -69,10 +66,10 @@ async def _outcome(reload: Callable[[], Awaitable[str]]) -> Reloaded | Failed:
 
 
 async def _listen(
-    path: Path, answer: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-) -> asyncio.AbstractServer | None:
+    host: str, port: int, answer: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+) -> asyncio.Server | None:
     try:
-        _make_private(path.parent)
+        path = _socket_path(host, port)
         if len(os.fsencode(path)) > _MAX_PATH_BYTES:
             raise OSError("its path is too long")
         path.unlink(missing_ok=True)  # of one that was killed: two cannot listen on one port
@@ -82,20 +79,22 @@ async def _listen(
         return None
 
 
-def _make_private(folder: Path) -> None:
-    """Make a folder that nobody else can enter.
+def _socket_path(host: str, port: int) -> Path:
+    """Where the supervisor of an address is asked, in a folder that nobody else can enter.
 
     Raises:
-        OSError: it cannot be made, or it is somebody else's.
+        OSError: the folder cannot be made, or it is somebody else's.
     """
+    folder = runtime_folder()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise OSError("its folder is not this user's alone")
+    return folder / f"{re.sub('[^A-Za-z0-9.]', '_', host)}-{port}.sock"
 
 
-async def ask_to_reload(path: Path, limit_s: float) -> str:
-    """Ask the supervisor at a path to reload, and wait until the new generation serves.
+async def ask_to_reload(host: str, port: int, limit_s: float) -> str:
+    """Ask the supervisor of an address to reload, and wait until the new generation serves.
 
     Returns:
         Name and version of what is served now.
@@ -105,8 +104,7 @@ async def ask_to_reload(path: Path, limit_s: float) -> str:
         LadingError: the new generation cannot serve; what served before goes on.
     """
     try:
-        _make_private(path.parent)
-        reader, writer = await asyncio.open_unix_connection(path)
+        reader, writer = await asyncio.open_unix_connection(_socket_path(host, port))
         writer.write(_RELOAD)
         data = await asyncio.wait_for(reader.read(), limit_s)
         writer.close()
@@ -117,6 +115,8 @@ async def ask_to_reload(path: Path, limit_s: float) -> str:
             "no server that could reload listens on this address",
             hint="it takes the same --host and --port as `lading serve`, which needs --workers 2 or more, or --reload",
         ) from None
+    if not data:
+        raise LadingError("the server ended before the new version served", hint="its log may tell more")
     outcome: Reloaded | Failed = _decoder.decode(data)
     if isinstance(outcome, Failed):
         raise outcome.error()

@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 _READ_BYTES = 1 << 16
 _HURRY_S = 2.0
+_REAP_S = 0.05
 
 
 class Generation:
@@ -64,28 +65,17 @@ class Generation:
             make_order: makes the order from the descriptors `reports` and `gate`.
             on_change: called when a worker became ready or died, and when the whole has ended.
         """
-        reports, report_to = os.pipe()
-        gate, keep_shut = os.pipe()
-        os.set_blocking(reports, False)
-        order = make_order(report_to, gate)
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "lading.serve.master"),  # nothing is imported from the current folder
-                stdin=asyncio.subprocess.PIPE,
-                pass_fds=order.descriptors,
-                start_new_session=True,  # a Ctrl-C in the terminal is the supervisor's to pass on
-            )
-        except OSError as error:
-            os.close(reports)
-            os.close(keep_shut)
-            raise LadingError(f"a process cannot be started: {error.strerror}", code="start.failed") from error
-        finally:
-            os.close(report_to)
-            os.close(gate)
-        assert process.stdin is not None
-        process.stdin.write(msgspec.json.encode(order))
-        process.stdin.close()
-        return cls(order, process, reports, keep_shut, on_change)
+        with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
+            try:
+                reports, report_to = _pipe(read_by=ours, written_by=theirs)
+                gate, keep_shut = _pipe(read_by=theirs, written_by=ours)
+                order = make_order(report_to, gate)
+                process = await _start_master(order)
+            except OSError as error:
+                raise LadingError(f"a process cannot be started: {error.strerror}", code="start.failed") from error
+            os.set_blocking(reports, False)
+            ours.pop_all()
+            return cls(order, process, reports, keep_shut, on_change)
 
     async def ready(self, limit_s: float) -> None:
         """Wait until all workers are ready.
@@ -95,6 +85,8 @@ class Generation:
         """
         try:
             await asyncio.wait_for(asyncio.shield(self._ready), limit_s)
+            if self.ended.done():
+                raise LadingError("it ended as soon as it was ready", code="start.failed")
         except TimeoutError:
             self.kill()
             hint = "a larger model may need more: --start-timeout-s"
@@ -148,6 +140,7 @@ class Generation:
         self._fail(LadingError(_end_in_words(code), code="start.failed"))
         self.ended.set_result(None)
         self._on_change()
+        await _reap_group(self._process.pid)
 
     def _read(self) -> None:
         try:
@@ -183,6 +176,35 @@ class Generation:
             self._ready.exception()  # it may be that nobody waits
         elif not self._is_leaving:
             logger.error("generation %d: %s", self.number, error.message)
+
+
+def _pipe(*, read_by: contextlib.ExitStack, written_by: contextlib.ExitStack) -> tuple[int, int]:
+    """Two ends, each closed with its stack."""
+    read, write = os.pipe()
+    read_by.callback(os.close, read)
+    written_by.callback(os.close, write)
+    return read, write
+
+
+async def _start_master(order: Order) -> Process:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "lading.serve.master"),  # nothing is imported from the current folder
+        stdin=asyncio.subprocess.PIPE,
+        pass_fds=order.descriptors,
+        start_new_session=True,  # a Ctrl-C in the terminal is the supervisor's to pass on
+    )
+    assert process.stdin is not None
+    process.stdin.write(msgspec.json.encode(order))
+    process.stdin.close()
+    return process
+
+
+async def _reap_group(pid: int) -> None:
+    """Wait for processes whose parent has gone, where they are ours then: as the first process of a container."""
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            if os.waitpid(-pid, os.WNOHANG) == (0, 0):
+                await asyncio.sleep(_REAP_S)
 
 
 def _kill_group(pid: int) -> None:

@@ -5,6 +5,7 @@ Run by the supervisor as `python -m lading.serve.master`, with an `Order` on sta
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 import os
@@ -13,16 +14,16 @@ import sys
 import time
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 
-from lading.errors import LadingError, ModelError
+from lading.errors import LadingError, ModelError, name_of
 from lading.monitor.slots import Slots, release
-from lading.serve.lifeline import Lifeline, is_cut
+from lading.serve.lifeline import Lifeline, end_with_parent, is_cut
 from lading.serve.logs import configure_logs
 from lading.serve.order import Order
 from lading.serve.reports import Failed, Gone, send
@@ -37,6 +38,7 @@ _SHARED_MEMORY = Path("/dev/shm")
 
 def main() -> None:
     """Load what the order names, and keep workers that serve it."""
+    end_with_parent()
     order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
     configure_logs(order.settings.log_format)
     # The supervisor's terminal is not ours: it tells us what a Ctrl-C means.
@@ -46,21 +48,35 @@ def main() -> None:
             prepared = _prepare(order)
     except LadingError as error:
         send(order.reports, Failed.of(error))
-        sys.exit(1)
-    Master(_Application(prepared), prepared).run()
+        _end(1)
+    try:
+        Master(_Application(prepared), prepared).run()
+    except SystemExit as end:
+        # Of the master, or of a worker that it forked.
+        _end(end.code if isinstance(end.code, int) else 1)
+
+
+def _end(code: int) -> NoReturn:
+    """End this process; Python itself would wait for threads that a model has begun."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # a model may have done anything to it
+        sys.stdout.flush()
+    os._exit(code)
 
 
 def _prepare(order: Order) -> Prepared:
     """The order with its model, where that may be loaded before a fork."""
+    pid, stamp = os.getpid(), order.target.stamp()
     try:
         model = order.target.load() if order.target.survives_fork() else None
     except LadingError:
         raise
-    # Loading runs the model's own code, which may raise anything, and may even call `sys.exit`.
-    except (Exception, SystemExit) as error:
-        raise ModelError(f"the model cannot be loaded: {type(error).__name__}") from error
+    # Loading runs the model's own code, which may raise anything.
+    except BaseException as error:
+        raise ModelError(f"the model cannot be loaded: {name_of(error)}") from error
+    if os.getpid() != pid:
+        os._exit(0)  # that code forked
     _share()
-    return Prepared(order, model, Slots.attach(order.counters))
+    return Prepared(order, model, stamp, Slots.attach(order.counters))
 
 
 def _share() -> None:
@@ -113,10 +129,13 @@ class Master(Arbiter):  # type: ignore[misc]
     dies is not replaced: it would not know that it is to leave.
     """
 
+    WORKER_BOOT_ERROR = APP_LOAD_ERROR = -1  # no exit code of one worker ends the others
+
     def __init__(self, app: _Application, prepared: Prepared) -> None:
         super().__init__(app)
         self._prepared = prepared
         self._is_leaving = False
+        self._told = ""
         self._spawned_at = -_RESPAWN_S
         self.cfg.set("child_exit", lambda arbiter, worker: self._bury(worker))
         self.LISTENERS = [prepared.listener]
@@ -127,16 +146,37 @@ class Master(Arbiter):  # type: ignore[misc]
         if now - self._spawned_at < _RESPAWN_S:
             return  # gunicorn's loop comes by again, every second at least
         self._spawned_at = now
-        for _ in range(self.num_workers - len(self.WORKERS)):
-            self.spawn_worker()
+        try:
+            self._prepared.check_stamp()
+            for _ in range(self.num_workers - len(self.WORKERS)):
+                self.spawn_worker()
+        except OSError as error:
+            self._tell(LadingError(f"a worker cannot be started: {error.strerror}"))
+        except ModelError as error:
+            self._tell(error)
+            if not self.WORKERS:
+                sys.exit(1)
+        else:
+            self._told = ""
 
     def spawn_worker(self) -> Any:
         """Fork a worker, which counts in a slot that nobody else has."""
         taken = {worker.slot for worker in self.WORKERS.values()}
         self._prepared.slot = next(slot for slot in self._prepared.order.slots if slot not in taken)
-        pid = super().spawn_worker()
+        # A signal for a worker that is not yet its own master would be lost.
+        signal.pthread_sigmask(signal.SIG_BLOCK, self.SIGNALS)
+        try:
+            pid = super().spawn_worker()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, ())
         self.WORKERS[pid].slot = self._prepared.slot
         return pid
+
+    def _tell(self, error: LadingError) -> None:
+        """Report why a worker is missing, once as long as that is so."""
+        if error.message != self._told:
+            self._told = error.message
+            send(self._prepared.order.reports, Failed.of(error))
 
     def _bury(self, worker: Any) -> None:
         release(self._prepared.slots, worker.slot)

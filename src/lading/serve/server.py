@@ -29,12 +29,11 @@ class Server(uvicorn.Server):
         super().__init__(_config(composition))
         self.unanswered = 0
         self._service = composition.service
-        self._is_finishing = False
 
     @property
     def signals(self) -> Mapping[int, Callable[[], None]]:
         """What each signal does."""
-        return {signal.SIGINT: self.finish, signal.SIGTERM: self.terminate}
+        return {signal.SIGINT: self.interrupt, signal.SIGTERM: self.terminate}
 
     def drain(self, *, accept: bool) -> None:
         """Be ready no more and send callers elsewhere; new connections are taken or, if not `accept`, left alone."""
@@ -46,21 +45,19 @@ class Server(uvicorn.Server):
     def terminate(self) -> None:
         """Drain for the time that the settings say, then finish; at once when told again."""
         if not self._service.is_ready:  # nobody sends requests here, or it was told before
-            self.finish()
+            self.interrupt()
             return
         self.drain(accept=True)
-        asyncio.get_running_loop().call_later(self._service.settings.drain_s, self._finish_drained)
+        asyncio.get_running_loop().call_later(self._service.settings.drain_s, self.finish)
 
-    def _finish_drained(self) -> None:
-        if not self._is_finishing:
-            self.finish()
+    def interrupt(self) -> None:
+        """Finish; at once when told again."""
+        if self.should_exit:
+            self.finish_now()
+        self.finish()
 
     def finish(self) -> None:
-        """Take nothing more, finish what is in flight, and end; at once when told again."""
-        if self._is_finishing:
-            self.finish_now()
-            return
-        self._is_finishing = True
+        """Take nothing more, finish what is in flight, and end."""
         self._service.stop()
         self.should_exit = True
 

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import socket
 from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from lading.http.body import linger
 from lading.http.standby import make_standby
 from lading.monitor.counters import SharedCounters
 from lading.monitor.exposition import exposition
 from lading.monitor.slots import Slots
 
-_ACCEPTED_AT_ONCE = 64
+_ACCEPTED_AT_ONCE = 16
+_MAX_GUESTS = 512
+_PATIENCE_S = 10.0
+"""That a connection may last. It has one answer, which takes no time."""
 SLOT = 0
 """The slot of the counters in which the supervisor counts."""
 
@@ -28,7 +34,7 @@ class Standby:
 
     def __init__(self, listener: socket.socket, slots: Slots) -> None:
         counters = SharedCounters(slots, SLOT)
-        app = make_standby(lambda: self._reason, counters, lambda: exposition(slots))
+        app = _after_body(make_standby(lambda: self._reason, counters, lambda: exposition(slots)))
         self._listener = listener
         self._listener.setblocking(False)
         self._config = uvicorn.Config(
@@ -37,13 +43,16 @@ class Standby:
         self._config.load()
         self._state = ServerState()
         self._accepting: set[asyncio.Task[Any]] = set()
+        self._guests: dict[_Guest, None] = {}
+        # The supervisor needs descriptors for other things than for callers who say nothing.
+        self._max_guests = min(_MAX_GUESTS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
         self._reason = ""
         self._is_open = False
 
     def open(self, reason: str) -> None:
-        """Accept connections, and tell the reason to who wants a prediction."""
+        """Accept connections as long as the socket is open, and tell the reason to who wants a prediction."""
         self._reason = reason
-        if not self._is_open:
+        if not self._is_open and self._listener.fileno() >= 0:
             asyncio.get_running_loop().add_reader(self._listener, self._accept)
             self._is_open = True
 
@@ -55,6 +64,9 @@ class Standby:
 
     def _accept(self) -> None:
         for _ in range(_ACCEPTED_AT_ONCE):
+            if len(self._accepting) + len(self._guests) >= self._max_guests:
+                self._dismiss_oldest()
+                return
             try:
                 connection, _ = self._listener.accept()
             except OSError:  # nobody is there any more, or there is no room for one more
@@ -68,4 +80,37 @@ class Standby:
         await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
 
     def _protocol(self) -> HttpToolsProtocol:
-        return HttpToolsProtocol(config=self._config, server_state=self._state, app_state={})
+        return _Guest(self._guests, config=self._config, server_state=self._state, app_state={})
+
+    def _dismiss_oldest(self) -> None:
+        for guest in self._guests:
+            guest.transport.abort()
+            return
+
+
+class _Guest(HttpToolsProtocol):
+    """One connection, which is not kept for long."""
+
+    def __init__(self, guests: dict[_Guest, None], **rest: Any) -> None:
+        super().__init__(**rest)
+        self._guests = guests
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._guests[self] = None
+        self._dismissal = self.loop.call_later(_PATIENCE_S, transport.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._guests.pop(self, None)
+        self._dismissal.cancel()
+
+
+def _after_body(app: ASGIApp) -> ASGIApp:
+    """An application that answers when the body was sent: many clients send all of it before they read."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await linger(receive)
+        await app(scope, receive, send)
+
+    return answer

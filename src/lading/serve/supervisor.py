@@ -19,7 +19,7 @@ from pathlib import Path
 
 from lading.errors import LadingError, UsageError
 from lading.monitor.slots import Slots
-from lading.serve.control import control, socket_path
+from lading.serve.control import control
 from lading.serve.generation import Generation
 from lading.serve.listener import url_of
 from lading.serve.order import Order
@@ -27,7 +27,7 @@ from lading.serve.reports import Unanswered
 from lading.serve.standby import Standby
 from lading.serve.target import Target
 from lading.serve.watching import changes
-from lading.settings import Settings, runtime_folder
+from lading.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class Supervisor:
         self._unanswered = 0
         self._is_wanted = asyncio.Event()
         self._waiting: list[asyncio.Future[str]] = []
-        self._is_stopping, self._is_hurried = asyncio.Event(), asyncio.Event()
+        self._is_stopping, self._has_drained, self._is_hurried = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._drain_s = 0.0
 
     async def run(self) -> None:
@@ -89,12 +89,12 @@ class Supervisor:
         """
         self._catch_signals()
         self._standby.open("the model is loading")
-        host, port = self._listener.getsockname()[:2]
+        port = self._listener.getsockname()[1]
         tasks = [asyncio.create_task(work) for work in (self._keep(), self._is_stopping.wait())]
         if self._settings.reload:
             tasks.append(asyncio.create_task(self._follow_changes()))
         try:
-            async with control(socket_path(runtime_folder(), host, port), self.reload):
+            async with control(self._settings.host, port, self.reload):
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 for task in tasks:
                     if task.done():
@@ -164,12 +164,13 @@ class Supervisor:
     async def _replace(self) -> str:
         """Start a generation, and let it serve in place of the current one."""
         settings = self._find_settings()
-        await self._wait_for_retired()
+        if self._current is not None:
+            await self._wait_for_retired()
         generation = await self._start(settings)
         before, self._current = self._current, generation
         self._settings = settings
         self._slots.generation = generation.number
-        self._standby.close()
+        self._look()
         generation.open_gate()
         logger.info("generation %d serves %s", generation.number, generation.model)
         if before is not None:
@@ -217,7 +218,7 @@ class Supervisor:
     async def _end(self, generation: Generation) -> None:
         """End a generation in whose place another one serves."""
         generation.drain(accept=False)
-        await _wait(self._is_hurried, self._settings.drain_s)
+        await _wait(self._has_drained, self._settings.drain_s)
         await self._finish(generation)
 
     async def _finish(self, generation: Generation) -> None:
@@ -238,17 +239,25 @@ class Supervisor:
                 self._is_wanted.set()
         if self._current is not None and self._current.workers:
             self._standby.close()
-        elif not self._is_stopping.is_set():
-            self._standby.open("the model is loading" if self._current is None else "the workers are being replaced")
+        else:
+            self._standby.open(self._reason())
+
+    def _reason(self) -> str:
+        """Why no generation answers."""
+        if self._is_stopping.is_set():
+            return "the service is stopping"
+        return "the model is loading" if self._current is None else "the workers are being replaced"
 
     # --- the end
 
     async def _leave(self) -> None:
         """End every generation: one that has not served at once, the others when they have answered."""
-        self._standby.close()
+        self._is_stopping.set()
         if self._current is not None:
             self._current.drain(accept=True)
             await _wait(self._is_hurried, self._drain_s)
+        self._has_drained.set()
+        self._standby.close()
         self._listener.close()  # who holds it last lets callers wait for an answer that nobody gives
         if self._current is not None:
             await self._finish(self._current)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,14 @@ class Target(msgspec.Struct, frozen=True):
     def title(self) -> str:
         """What people call it."""
         return self.shown or self.path
+
+    def stamp(self) -> tuple[int, ...]:
+        """What changes when the file is replaced or written; nothing where there is none."""
+        try:
+            found = os.stat(self.path)
+        except OSError:
+            return ()
+        return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
     def load(self) -> Model:
         """The model.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 from lading.settings import CONFIG_NAME
 
 _LOOK_S = 0.5
-MAX_FILES = 2_000
-"""Python files that are looked at; a folder with more of them is no folder of one's own code."""
+MAX_FILES = 10_000
+"""Of any kind, that are looked through for Python code; a folder with more of them is none of one's own code."""
 _NOT_OWN = {"site-packages", "node_modules", "__pycache__", "venv"}
 
 Stamps = dict[str, tuple[int, int]]
@@ -19,10 +19,11 @@ Stamps = dict[str, tuple[int, int]]
 
 async def changes(model: Path) -> AsyncIterator[str]:
     """The name of a file that changed, each time when nothing changes any more."""
-    changed = Changed(await asyncio.to_thread(stamps, model))
+    folders = (model.parent.resolve(), Path.cwd())
+    changed = Changed(await asyncio.to_thread(stamps, model, folders))
     while True:
         await asyncio.sleep(_LOOK_S)
-        name = changed.look(await asyncio.to_thread(stamps, model))
+        name = changed.look(await asyncio.to_thread(stamps, model, folders))
         if name is not None:
             yield Path(name).name
 
@@ -42,10 +43,10 @@ class Changed:
         return next(path for path in known | now if known.get(path) != now.get(path))
 
 
-def stamps(model: Path) -> Stamps:
-    """When each file was written, and its size; one that is not there is not in it."""
+def stamps(model: Path, folders: Sequence[Path]) -> Stamps:
+    """When each file was written, and its size: the model, its declarations and the Python code in these folders."""
     found = {}
-    for path in _watched(model):
+    for path in _watched(model, folders):
         try:
             status = os.stat(path)
         except OSError:
@@ -54,15 +55,13 @@ def stamps(model: Path) -> Stamps:
     return found
 
 
-def _watched(model: Path) -> Iterator[str | Path]:
+def _watched(model: Path, folders: Sequence[Path]) -> Iterator[str | Path]:
     yield from (model, model.parent / CONFIG_NAME)
     count = 0
-    for folder in dict.fromkeys((model.parent.resolve(), Path.cwd())):
-        for root, folders, files in os.walk(folder):
-            folders[:] = sorted(name for name in folders if name not in _NOT_OWN and not name.startswith("."))
-            for name in files:
-                if name.endswith(".py"):
-                    yield os.path.join(root, name)
-                    count += 1
+    for folder in dict.fromkeys(folders):
+        for root, inner, files in os.walk(folder):
+            inner[:] = sorted(name for name in inner if name not in _NOT_OWN and not name.startswith("."))
+            yield from (os.path.join(root, name) for name in files if name.endswith(".py"))
+            count += len(inner) + len(files)
             if count > MAX_FILES:
                 return

@@ -8,23 +8,24 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
 
 from lading.engine.model import Model
-from lading.errors import LadingError, name_of
+from lading.errors import LadingError, ModelError, name_of
 from lading.http.exchange import frames_of
 from lading.monitor.slots import Slots
 from lading.serve.banner import banner
 from lading.serve.beside import in_thread
 from lading.serve.composition import Composition, compose
-from lading.serve.lifeline import Lifeline
+from lading.serve.lifeline import Lifeline, end_with_parent
 from lading.serve.order import Order
 from lading.serve.reports import Failed, Ready, Unanswered, send
 from lading.serve.server import Server, loop_factory
+from lading.service import Service
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ class Prepared:
     Attributes:
         order: what the supervisor asked for.
         model: loaded already, unless it has to be loaded after the fork.
+        stamp: of the model's file, before anything was loaded.
         slots: of the counters.
         slot: which of them the next worker counts in.
         listener: where to listen.
@@ -45,6 +47,7 @@ class Prepared:
 
     order: Order
     model: Model | None
+    stamp: tuple[int, ...]
     slots: Slots
     slot: int = 0
     listener: socket.socket = field(init=False)
@@ -52,6 +55,26 @@ class Prepared:
     def __post_init__(self) -> None:
         self.listener = socket.socket(fileno=self.order.listener)
         self.listener.setblocking(False)
+
+    def load(self) -> Model:
+        """The model that all workers of the generation serve.
+
+        Raises:
+            LadingError: it cannot be loaded, or the file has become another one.
+        """
+        model = self.model or self.order.target.load()
+        self.check_stamp()
+        return model
+
+    def check_stamp(self) -> None:
+        """Nothing where a worker that loads the model now gets the same one as the workers before it.
+
+        Raises:
+            ModelError: the file has become another one.
+        """
+        if self.model is None and self.order.target.stamp() != self.stamp:
+            hint = "lading reload"
+            raise ModelError(f"{self.order.target.title} has changed since the workers were started", hint=hint)
 
 
 class LadingWorker(Worker):  # type: ignore[misc]
@@ -61,10 +84,12 @@ class LadingWorker(Worker):  # type: ignore[misc]
     slot: int
 
     def init_signals(self) -> None:
-        """Every signal ends it, until it serves: nobody waits for it yet."""
+        """Every signal ends it, until it serves: nobody waits for it yet. The master has held them back until now."""
         for number in self.SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        end_with_parent()
 
     def run(self) -> None:
         """Serve until told to stop."""
@@ -73,17 +98,20 @@ class LadingWorker(Worker):  # type: ignore[misc]
         with Lifeline(order.lifeline), asyncio.Runner(loop_factory=loop_factory()) as runner:
             try:
                 runner.run(self._serve(composition))
-            except Exception as error:
+            # What left this block would run on as if it were the master, of which this process is a copy.
+            except BaseException as error:
                 send(order.reports, Failed.of(_told(error)))
-                sys.exit(Arbiter.WORKER_BOOT_ERROR)
+                sys.exit(1)
             finally:
                 composition.service.close()
 
     async def _serve(self, composition: Composition) -> None:
         prepared, service = self.wsgi, composition.service
         order = prepared.order
-        notifying = asyncio.create_task(self._notify(composition))
-        model = await in_thread(lambda: service.start(lambda: prepared.model or order.target.load()))
+        # Loading may keep the interpreter to itself for longer than a prediction may.
+        self._mark_alive(time.monotonic() + order.settings.start_timeout_s - self.cfg.timeout)
+        model = await in_thread(lambda: service.start(prepared.load))
+        notifying = asyncio.create_task(self._notify(service))
         manifest = model.manifest
         words = banner(model, order.target.title, order.url)
         send(order.reports, Ready(os.getpid(), f"{manifest.name} {manifest.version}", words))
@@ -94,16 +122,18 @@ class LadingWorker(Worker):  # type: ignore[misc]
         if server.unanswered:
             send(order.reports, Unanswered(server.unanswered))
 
-    async def _notify(self, composition: Composition) -> None:
-        """Tell the master, as long as the model returns, that this worker is alive."""
-        service = composition.service
+    async def _notify(self, service: Service) -> None:
+        """Tell the master all the time that this worker is alive, or since when its model has not returned."""
         while True:
-            if service.busy_s < service.settings.stuck_s:
-                self.notify()
+            self._mark_alive(time.monotonic() - service.busy_s)
             await asyncio.sleep(_NOTIFY_S)
 
+    def _mark_alive(self, at: float) -> None:
+        """Where gunicorn's arbiter looks for it: as the time of a file."""
+        os.utime(self.tmp.fileno(), (at, at))
 
-def _told(error: Exception) -> LadingError:
+
+def _told(error: BaseException) -> LadingError:
     if isinstance(error, LadingError):
         return error
     logger.error("a worker failed: %s", frames_of(error))
