@@ -39,7 +39,9 @@ def process_environment() -> dict[str, str]:
 class Server:
     """`lading serve` in a process of its own."""
 
-    def __init__(self, *arguments: str, log: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self, *arguments: str, log: Path, environment: dict[str, str], before_exec: Callable[[], object] | None = None
+    ) -> None:
         self.log_path = log
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self.environment = environment
@@ -51,6 +53,7 @@ class Server:
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 text=True,
+                preexec_fn=before_exec,
             )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -115,11 +118,17 @@ def _starter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     folder = tmp_path_factory.mktemp("logs")
 
     def make(
-        model: Path, *options: str, is_awaited: bool = True, port: int = 0, environment: dict[str, str] | None = None
+        model: Path,
+        *options: str,
+        is_awaited: bool = True,
+        port: int = 0,
+        environment: dict[str, str] | None = None,
+        before_exec: Callable[[], object] | None = None,
     ) -> Server:
         log = folder / f"{len(servers)}.log"
         surroundings = {"XDG_RUNTIME_DIR": str(folder)} | (environment or {})
-        server = Server(str(model), "--port", str(port), *options, log=log, environment=surroundings)
+        command = (str(model), "--port", str(port), *options)
+        server = Server(*command, log=log, environment=surroundings, before_exec=before_exec)
         server.url = f"http://127.0.0.1:{port}"
         servers.append(server)
         if is_awaited:
@@ -226,6 +235,18 @@ def waiting_path(tmp_path: Path, odd_models: Any, gate: Gate) -> Path:
     path = tmp_path / "waiting.joblib"
     joblib.dump(odd_models.Odd(loads_at=str(gate.folder)).fit(None), path)
     return path
+
+
+@pytest.fixture
+def odd_file(tmp_path: Path, odd_models: Any) -> Callable[..., Path]:
+    """Writes a file of the strange model, as it is described; each time the same file."""
+    import joblib
+
+    def write(**description: object) -> Path:
+        joblib.dump(odd_models.Odd(**description).fit(None), tmp_path / "new.joblib")
+        return (tmp_path / "new.joblib").replace(tmp_path / "strange.joblib")
+
+    return write
 
 
 @pytest.fixture(scope="session")

@@ -43,6 +43,16 @@ def is_alive(pid: int) -> bool:
     return _parent(Path("/proc") / str(pid)) is not None
 
 
+def zombies(pid: int) -> int:
+    """How many processes have ended for which this one should have waited."""
+    found = 0
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            fields = (path / "stat").read_text().rpartition(") ")[2].split()
+            found += fields[:2] == ["Z", str(pid)]
+    return found
+
+
 def kill(pid: int) -> None:
     """Kill a process that may have ended already."""
     with contextlib.suppress(ProcessLookupError):

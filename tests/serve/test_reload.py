@@ -3,8 +3,8 @@
 import os
 import re
 import signal
-import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import lading
 from lading.bundle.declared import Declared
 from lading.flavors.linear import LinearFile
 
-from .family import children, family, is_alive, masters, pss_bytes, until, workers
+from .family import family, kill, masters, pss_bytes, until, workers
 from .load import loaded
 
 FAST = ("--workers", "2", "--drain-s", "0.3")
@@ -152,6 +152,43 @@ def test_a_version_whose_process_is_killed_ends_alone(
     assert masters(server.process.pid) == serving
 
 
+def test_a_reload_is_told_when_the_server_ends(start: Any, run_lading: Any, odd_file: Any, gate: Any):
+    server = start(odd_file(), *FAST)
+    odd_file(loads_at=str(gate.folder))
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(reload, run_lading, server)
+        gate.is_entered()
+        server.signal(signal.SIGTERM)
+        done = asking.result(60)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (
+        1,
+        "error: the server ended before the new version served",
+    )
+    assert server.wait() == 0
+
+
+def test_an_interrupt_does_not_wait_for_who_drains(start: Any, run_lading: Any, put: Put, bundle: Path):
+    server = start(bundle, "--workers", "2", "--drain-s", "1000")
+    assert reload(run_lading, server).returncode == 0
+    server.signal(signal.SIGINT)
+    assert server.wait() == 0
+
+
+def test_a_crash_is_mended_while_another_generation_drains(start: Any, run_lading: Any, put: Put, bundle: Path):
+    server = start(bundle, "--workers", "2", "--drain-s", "1000")
+    old = masters(server.process.pid)
+    assert reload(run_lading, server).returncode == 0
+    (new,) = set(masters(server.process.pid)) - set(old)
+    kill(new)
+    until(lambda: "generation 3 serves" in server.log(), "another one serves")
+
+
+def test_a_server_is_found_by_the_name_of_its_host(start: Any, run_lading: Any, put: Put, bundle: Path):
+    server = start(bundle, *FAST, "--host", "localhost")
+    port = server.url.rpartition(":")[2]
+    assert run_lading("reload", "--host", "localhost", "--port", port, environment=server.environment).returncode == 0
+
+
 def test_settings_are_read_anew(start: Any, run_lading: Any, put: Put, bundle: Path):
     config = bundle.with_name("lading.toml")
     config.write_text("[serve]\nworkers = 2\nmax_rows = 1\n")
@@ -212,6 +249,3 @@ def test_the_supervisor_loads_no_library_of_models(start: Any, iris_path: Path):
     assert "msgspec" in maps
     assert "numpy" not in maps
     assert pss_bytes(server.process.pid) < 40 << 20
-
-
-__all__ = ["children", "is_alive", "sys"]

@@ -1,5 +1,6 @@
 """What is noticed when files change."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,20 @@ def test_a_file_that_is_gone_has_changed(model: Path):
     changed = Changed(look(model))
     model.unlink()
     assert [changed.look(look(model)) for _ in range(2)] == [None, str(model)]
+
+
+def test_it_goes_on_when_the_current_folder_is_removed(model: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(watching, "_LOOK_S", 0.01)
+
+    async def run() -> str:
+        noticed = watching.changes(model)
+        first = asyncio.ensure_future(anext(noticed))
+        await asyncio.sleep(0)
+        Path.cwd().rmdir()
+        write(model)
+        return await asyncio.wait_for(first, 60)
+
+    assert asyncio.run(run()) == model.name
 
 
 def test_a_folder_of_very_many_files_is_not_looked_through(model: Path, monkeypatch: pytest.MonkeyPatch):

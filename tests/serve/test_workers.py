@@ -1,19 +1,23 @@
 """Workers die, hang and are replaced, and the rest of the family knows what to do about it."""
 
+import ctypes
 import http.client
 import json
+import os
+import resource
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import click
 import httpx
 import joblib
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from .family import family, is_alive, kill, masters, pss_bytes, until, workers
+from .family import family, is_alive, kill, masters, private_bytes, until, workers, zombies
 from .load import loaded
 
 WAIT_S = 60.0
@@ -92,6 +96,16 @@ def test_when_the_supervisor_is_killed_during_a_load_nobody_stays(start: Any, wa
     until(lambda: not is_alive(master), "it ends", limit_s=5)
 
 
+def test_when_the_supervisor_is_killed_native_code_ends_too(start: Any, odd_file: Any, gate: Any):
+    server = start(odd_file(loads_at=str(gate.folder), loads_with="hold"), *TWO, is_awaited=False)
+    gate.is_entered()
+    (master,) = masters(server.process.pid)
+    gate.release()
+    until(lambda: "nanosleep" in Path(f"/proc/{master}/wchan").read_text(), "it is in native code")
+    server.process.kill()
+    until(lambda: not is_alive(master), "it ends", limit_s=5)
+
+
 def test_a_worker_whose_model_never_returns_is_replaced(start: Any, odd_path: Path, gate: Any):
     server = start(odd_path, *TWO, "--stuck-s", "1", "--inline-s", "0", "--request-timeout-s", "60")
     before = set(workers(server.process.pid))
@@ -101,6 +115,65 @@ def test_a_worker_whose_model_never_returns_is_replaced(start: Any, odd_path: Pa
         until(lambda: len(set(workers(server.process.pid)) - before) == 1 and whole(server), "it is replaced")
         assert isinstance(hanging.exception(WAIT_S), httpx.TransportError)
     assert httpx.get(f"{server.url}/predict?x0=4", timeout=WAIT_S).json()["prediction"] == 8.0
+
+
+def test_a_worker_that_exits_with_any_code_takes_nobody_with_it(start: Any, odd_file: Any):
+    server = start(odd_file(predicts_with="exit"), *TWO)
+    before = family(server.process.pid)
+    with pytest.raises(httpx.TransportError):
+        httpx.get(f"{server.url}/predict?x0=78", timeout=WAIT_S)
+    until(lambda: whole(server), "it is replaced")
+    assert len(set(family(server.process.pid)) & set(before)) == 3
+
+
+def test_a_worker_that_cannot_be_forked_is_missed_until_it_can(start: Any, double_path: Path):
+    server = start(double_path, *TWO)
+    (master,) = masters(server.process.pid)
+    soft, hard = resource.prlimit(master, resource.RLIMIT_NOFILE)
+    resource.prlimit(master, resource.RLIMIT_NOFILE, (5, hard))
+    kill(workers(server.process.pid)[0])
+    until(lambda: "a worker cannot be started: Too many open files" in server.log(), "it is said")
+    assert (len(workers(server.process.pid)), ready(server)) == (1, 200)
+    resource.prlimit(master, resource.RLIMIT_NOFILE, (soft, hard))
+    until(lambda: whole(server), "it is replaced")
+    assert masters(server.process.pid) == [master]
+
+
+def test_a_worker_is_never_replaced_by_one_of_another_version(start: Any, odd_file: Any):
+    """A model that each worker loads for itself, and whose file was written anew, without a word to the server."""
+    server = start(odd_file(needs=click.Path()), *TWO)
+    serving = masters(server.process.pid)
+    odd_file(needs=click.Path(), predicts_with="exit")
+    digest = httpx.get(f"{server.url}/metadata").json()["digest"]
+    kill(workers(server.process.pid)[0])
+    until(lambda: "has changed since its workers were started" in server.log(), "it is said")
+    assert httpx.get(f"{server.url}/metadata").json()["digest"] == digest
+    assert (len(workers(server.process.pid)), masters(server.process.pid)) == (1, serving)
+    kill(workers(server.process.pid)[0])
+    until(lambda: whole(server) and masters(server.process.pid) != serving, "the new version serves")
+    assert httpx.get(f"{server.url}/metadata").json()["digest"] != digest
+
+
+def test_a_load_that_keeps_the_interpreter_to_itself_is_waited_for(start: Any, odd_file: Any):
+    server = start(odd_file(needs=click.Path(), loads_with="hold 3 s"), *TWO, "--stuck-s", "1")
+    assert "generation 1 serves" in server.log()
+
+
+def test_a_model_that_forks_while_it_is_loaded_is_served_once(start: Any, odd_file: Any):
+    server = start(odd_file(loads_with="fork"), *TWO)
+    until(lambda: whole(server), "there are two workers, and no other master")
+
+
+def test_who_is_left_by_a_master_is_waited_for(start: Any, double_path: Path):
+    """As it is in a container, where the supervisor is the first process, and every orphan its child."""
+    server = start(double_path, *TWO, before_exec=lambda: ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1))
+    old = masters(server.process.pid)
+    kill(old[0])
+    until(lambda: whole(server) and masters(server.process.pid) != old, "others serve")
+    until(lambda: zombies(server.process.pid) == 0, "nobody is left", limit_s=10)
+
+
+PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 
 def test_a_first_version_that_cannot_serve_ends_it_with_the_reason(refusal: Any, tmp_path: Path):
@@ -159,6 +232,40 @@ def test_a_second_signal_ends_it_at_once(start: Any, odd_path: Path, gate: Any):
         assert hanging.exception(WAIT_S) is not None or hanging.result().status_code == 503
     assert "error: stopped before 1 request was answered" in server.log()
     assert not any(map(is_alive, everybody))
+
+
+def test_threads_that_a_model_has_begun_keep_nobody(start: Any, odd_file: Any):
+    server = start(odd_file(loads_with="thread", predicts_with="thread"), *TWO, "--shutdown-s", "1000")
+    assert httpx.get(f"{server.url}/predict?x0=4", timeout=WAIT_S).status_code == 200
+    server.signal(signal.SIGTERM)
+    assert server.wait() == 0
+
+
+def test_what_is_in_flight_is_answered_when_all_processes_are_told_at_once(start: Any, odd_path: Path, gate: Any):
+    """As a service manager does that sends the signal to everybody."""
+    server = start(odd_path, *TWO, "--inline-s", "0", "--drain-s", "0.2")
+    with ThreadPoolExecutor(1) as pool:
+        in_model = pool.submit(httpx.get, f"{server.url}/predict", params={"x0": 77}, timeout=WAIT_S)
+        gate.is_entered()
+        for pid in family(server.process.pid):
+            os.kill(pid, signal.SIGTERM)
+        until(lambda: not is_listening(server), "it listens no more")
+        gate.release()
+        assert in_model.result(WAIT_S).json()["prediction"] == 154.0
+    assert server.wait() == 0
+
+
+def test_when_all_are_killed_while_it_drains_the_supervisor_answers(start: Any, double_path: Path):
+    server = start(double_path, *TWO, "--drain-s", "1000")
+    server.signal(signal.SIGTERM)
+    until(lambda: ready(server) == 503, "ready is false")
+    for worker in workers(server.process.pid):
+        kill(worker)
+    until(lambda: not workers(server.process.pid), "they have ended")
+    answer = httpx.get(f"{server.url}/predict?x=1", timeout=WAIT_S)
+    assert (answer.status_code, answer.json()["detail"]) == (503, "the service is stopping")
+    server.signal(signal.SIGTERM)
+    assert server.wait() == 0
 
 
 def test_an_interrupt_does_not_drain(start: Any, double_path: Path):
@@ -236,8 +343,9 @@ def test_counters_are_what_the_clients_counted_whoever_died_meanwhile(start: Any
             until(lambda: whole(server), "all are back")
     counted = metrics(server)[("lading_requests_total", (("route", "/predict"), ("status", "200")))]
     answered = load.answers.total()
-    # What was counted, and then killed before its answer was on the wire, the client knows as a failure.
-    assert answered <= counted <= answered + len(load.failures)
+    # Who is killed between writing an answer and counting it leaves one uncounted; two were killed. An answer that was
+    # counted and did not arrive, the client knows as a failure.
+    assert answered - 2 <= counted <= answered + len(load.failures)
     assert load.statuses() == {200}
 
 
@@ -255,7 +363,7 @@ def test_two_workers_answer_as_one_process(request: pytest.FixtureRequest, start
 
 
 def test_a_large_model_is_not_copied_by_its_workers(start: Any, tmp_path: Path):
-    """A forest of 200 MB: three workers together hold little more than one."""
+    """A forest of 200 MB: each of three workers holds little of its own."""
     import numpy as np
     from sklearn.ensemble import RandomForestRegressor
 
@@ -273,7 +381,7 @@ def test_a_large_model_is_not_copied_by_its_workers(start: Any, tmp_path: Path):
     (master,) = masters(server.process.pid)
     everybody = [master, *workers(server.process.pid)]
     assert len(everybody) == 4
-    assert sum(map(pss_bytes, everybody)) < 2 * size
+    assert max(map(private_bytes, everybody)) < size / 4
 
 
 def test_libraries_are_told_how_many_threads_they_may_have(start: Any, double_path: Path):

@@ -14,7 +14,7 @@ from lading.settings import find_settings
 
 
 @click.command("demo")
-@settings_options()
+@settings_options
 def command(config: Path | None, **options: Any) -> None:
     """Serve a tiny model that needs no file and no ML framework.
 

@@ -22,16 +22,11 @@ ignore_versions_option = click.option(
 _config = click.option("--config", type=click.Path(path_type=Path), help="lading.toml [default: beside the model]")
 
 
-def settings_options(*names: str) -> Callable[[Decorated], Decorated]:
-    """An option for each setting of the table, or for those of these names."""
-
-    def decorate(fn: Decorated) -> Decorated:
-        for setting in reversed(SETTINGS):
-            if not names or setting.name in names:
-                fn = _option(setting)(fn)
-        return _config(fn)
-
-    return decorate
+def settings_options(fn: Decorated) -> Decorated:
+    """An option for each setting of the table."""
+    for setting in reversed(SETTINGS):
+        fn = _option(setting)(fn)
+    return _config(fn)
 
 
 def _option(setting: Setting) -> Callable[[Decorated], Decorated]:

@@ -8,12 +8,13 @@ from typing import Any
 
 import click
 
-from lading.cli.options import settings_options
 from lading.settings import find_settings
 
 
 @click.command("reload")
-@settings_options("host", "port", "insecure", "start_timeout_s")
+@click.option("--host", help="Address that the server listens on. [default: 127.0.0.1]")
+@click.option("--port", type=int, help="Port that the server listens on. [default: 8000]")
+@click.option("--config", type=click.Path(path_type=Path), help="lading.toml of the server [default: the one here]")
 def command(config: Path | None, **options: Any) -> None:
     """Let a running server load its model, its code and its settings anew, without a failed request.
 
@@ -25,7 +26,7 @@ def command(config: Path | None, **options: Any) -> None:
     """
     from lading.serve.control import ask_to_reload
 
-    settings = find_settings(options, config, Path())
+    settings = find_settings(options | {"insecure": True}, config, Path())  # nothing listens here
     limit_s = settings.start_timeout_s + settings.shutdown_s + settings.drain_s
     model = asyncio.run(ask_to_reload(settings.host, settings.port, limit_s))
     click.echo(f"{model} serves now", err=True)

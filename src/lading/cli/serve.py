@@ -19,7 +19,7 @@ _DECLARED = ("name", "version", "labels", "domain", "output_range")
 
 @click.command("serve")
 @model_argument
-@settings_options()
+@settings_options
 @declared_options
 @ignore_versions_option
 def command(model: Path, config: Path | None, ignore_versions: bool, **options: Any) -> None:

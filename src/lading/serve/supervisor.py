@@ -172,7 +172,8 @@ class Supervisor:
         self._slots.generation = generation.number
         self._look()
         generation.open_gate()
-        logger.info("generation %d serves %s", generation.number, generation.model)
+        if generation.number > 1:  # the banner tells of the first
+            logger.info("generation %d serves %s", generation.number, generation.model)
         if before is not None:
             self._retire(before)
         return generation.model
@@ -218,7 +219,8 @@ class Supervisor:
     async def _end(self, generation: Generation) -> None:
         """End a generation in whose place another one serves."""
         generation.drain(accept=False)
-        await _wait(self._has_drained, self._settings.drain_s)
+        # Who develops has one caller, and looks at the next version at once.
+        await _wait(self._has_drained, 0.0 if self._settings.reload else self._settings.drain_s)
         await self._finish(generation)
 
     async def _finish(self, generation: Generation) -> None:

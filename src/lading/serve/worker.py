@@ -73,8 +73,8 @@ class Prepared:
             ModelError: the file has become another one.
         """
         if self.model is None and self.order.target.stamp() != self.stamp:
-            hint = "lading reload"
-            raise ModelError(f"{self.order.target.title} has changed since the workers were started", hint=hint)
+            message = f"{self.order.target.title} has changed since its workers were started"
+            raise ModelError(message, hint="when it is written, `lading reload` serves it")
 
 
 class LadingWorker(Worker):  # type: ignore[misc]
