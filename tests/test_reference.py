@@ -30,7 +30,7 @@ from lading.settings import PREFIX, SETTINGS, Setting, Settings
 DOCS = Path(__file__).parents[1] / "docs"
 
 # A code says the family of the error and, behind a dot, the error; these families hold nothing else.
-ERROR_FAMILIES = {"schema", "input", "output", "route", "query", "proba", "range", "category"}
+ERROR_FAMILIES = {"schema", "input", "request", "output", "route", "query", "proba", "range", "category"}
 FILE_SUFFIXES = {"json", "toml"}
 
 

@@ -65,13 +65,16 @@ class Service:
 
     Attributes:
         failure: why it failed, if it did.
+        is_draining: it is stopping, and callers are to go elsewhere.
+        label: name and version of the model, `iris/1.0.0`; empty while there is none.
     """
 
     def __init__(self, settings: Settings, counters: Counters, *, commit: Commit = commit_at_once) -> None:
         self.settings = settings
         self.counters = counters
         self.failure: LadingError | None = None
-        self._is_draining = False
+        self.is_draining = False
+        self.label = ""
         self._is_closed = False
         self._commit = commit
         self._model: Model | None = None
@@ -99,16 +102,17 @@ class Service:
             self.failure = ModelError(f"the model cannot be loaded: {type(error).__name__}", hint=_BROKEN)
             raise self.failure from error
         self._tell(model, golden_rows)
+        self.label = f"{model.manifest.name}/{model.manifest.version}"
         self._decoder, self._batcher, self._model = decoder, batcher, model
         return model
 
     def stop(self) -> None:
         """Be ready no more; predictions are still answered, so that no caller fails who does not know it yet."""
-        self._is_draining = True
+        self.is_draining = True
 
     def close(self) -> None:
         """Answer nothing more, and refuse what still waits."""
-        self._is_draining = self._is_closed = True
+        self.is_draining = self._is_closed = True
         if self._batcher is not None:
             self._batcher.close()
 
@@ -117,7 +121,7 @@ class Service:
         """Where it is in its life; ready only once the golden rows came back."""
         if self._is_closed:
             return State.CLOSED
-        if self._is_draining:
+        if self.is_draining:
             return State.DRAINING
         if self.failure is not None:
             return State.FAILED
@@ -127,6 +131,11 @@ class Service:
     def is_ready(self) -> bool:
         """Whether requests should be sent here."""
         return self.state is State.READY
+
+    @property
+    def is_open(self) -> bool:
+        """Whether predictions are taken: there is a model, and it is not closed."""
+        return self._decoder is not None and not self._is_closed
 
     @property
     def busy_s(self) -> float:
@@ -185,11 +194,13 @@ class Service:
         self._note_queue_soon()
         return job
 
-    async def predict_async(self, rows: Sequence[Row], *, proba: bool = False, context: Any = None) -> Any:
+    async def predict_async(
+        self, rows: Sequence[Row], timeout_s: float | None = None, *, proba: bool = False, context: Any = None
+    ) -> Any:
         """The answer for checked rows, or its error raised; a caller that is cancelled is skipped."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
-        deadline = loop.time() + self.settings.request_timeout_s
+        deadline = loop.time() + (self.settings.request_timeout_s if timeout_s is None else timeout_s)
 
         def settle(outcome: Outcome) -> None:
             if not future.done():  # its caller left in this very turn of the loop

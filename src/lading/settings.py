@@ -57,6 +57,9 @@ SETTINGS: tuple[Setting, ...] = (
         minimum=0.001,
     ),
     Setting("body_timeout_s", 60.0, "Seconds that a body may take to arrive, however large.", minimum=0.001),
+    Setting("lane", True, "Answer plain prediction requests inside the server protocol; off, all go through ASGI."),
+    Setting("max_head_bytes", 16 << 10, "Bytes that the head of a request may have.", minimum=256),
+    Setting("header_timeout_s", 5.0, "Seconds that the head of a request may take to arrive.", minimum=0.001),
     Setting("inline_s", 0.002, "A model whose batch takes longer than this runs in a thread.", minimum=0),
     Setting("keep_alive_s", 15.0, "Seconds that an idle connection is kept.", minimum=0),
     Setting(
@@ -89,6 +92,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_queue_rows: int = 20_000
     request_timeout_s: float = 10.0
     body_timeout_s: float = 60.0
+    lane: bool = True
+    max_head_bytes: int = 16 << 10
+    header_timeout_s: float = 5.0
     inline_s: float = 0.002
     keep_alive_s: float = 15.0
     drain_s: float = 5.0

@@ -61,19 +61,25 @@ def test_a_model_that_is_slow_for_one_row_is_not_asked_for_all():
 # --- what batches teach
 
 
-def test_a_batch_that_took_longer_is_believed_at_once():
+def test_a_batch_that_took_very_long_is_believed_at_once():
     pace = Pace(0.001, 0.0)
     pace.note(10, 5.0)
     assert pace.seconds(1) == pytest.approx(5.0)
 
 
-def test_batches_that_were_quicker_are_believed_little_by_little():
-    pace = Pace(5.0, 0.0)
-    pace.note(10, 0.001)
-    assert 4.0 < pace.seconds(1) < 5.0
-    for _ in range(300):
-        pace.note(10, 0.001)
-    assert pace.seconds(1) < 0.002
+def test_one_batch_that_was_interrupted_changes_nothing():
+    pace = Pace(0.001, 0.0)
+    for seconds in (0.001, 0.05, 0.001, 0.001, 0.001, 0.05, 0.001):
+        pace.note(10, seconds)
+    assert pace.seconds(1) == pytest.approx(0.001)
+
+
+@pytest.mark.parametrize("seconds", [0.02, 0.0001])
+def test_several_batches_are_believed(seconds: float):
+    pace = Pace(0.001, 0.0)
+    for _ in range(5):
+        pace.note(10, seconds)
+    assert pace.seconds(1) == pytest.approx(seconds)
 
 
 def test_where_nothing_was_known_the_first_batch_is_what_is_known():

@@ -15,6 +15,7 @@ from lading.engine.job import Commit, commit_at_once
 from lading.engine.model import Model
 from lading.flavors.flavor import Predictions
 from lading.flavors.linear import LinearFile
+from lading.http.accounts import Accounts
 from lading.http.app import make_app
 from lading.monitor.counters import SharedCounters
 from lading.monitor.exposition import exposition
@@ -63,7 +64,7 @@ def make(model: Model | None, *, commit: Commit = commit_at_once, **settings: An
     service = Service(Settings(**settings), counters, commit=commit)
     if model is not None:
         service.start(lambda: model)
-    return App(service, counters, make_app(service, counters, lambda: exposition(slots)))
+    return App(service, counters, make_app(service, Accounts(counters), lambda: exposition(slots)))
 
 
 @pytest.fixture(scope="session")

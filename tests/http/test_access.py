@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lading.http.access import AccessLog, Entry, text_line
-from lading.http.exchange import frames_of
+from lading.http.accounts import frames_of
 
 Client = Any
 
@@ -25,7 +25,7 @@ def entries(caplog: pytest.LogCaptureFixture) -> Any:
 
 def entry(**changes: Any) -> Entry:
     told = {"method": "POST", "route": "/predict", "status": 200, "rows": 3, "request_id": "a", "correlation_id": "a"}
-    return Entry(**{"time": 0.0, "duration_ms": 1.26} | told | changes)
+    return Entry(**{"time": "", "duration_ms": 1.26} | told | changes)
 
 
 # --- what is logged

@@ -237,7 +237,7 @@ def test_a_model_that_raises_is_a_problem_without_its_words(
     answer = client.post("/predict", json={"x": 13}, headers={"X-Request-ID": "mine"})
     body = problem_of(answer, 500, "model.failed")
     assert body["detail"] == f"the model failed on this input ({kind.__name__})"
-    (message,) = [record.getMessage() for record in caplog.records if record.name == "lading.http.exchange"]
+    (message,) = [record.getMessage() for record in caplog.records if record.name == "lading.http.accounts"]
     assert message.startswith(f"request mine failed: {kind.__name__}\n")
     assert "raise kind(" in message
     assert "the value was 13.0" not in caplog.text

@@ -36,7 +36,7 @@ def _logs_as_before() -> Iterator[None]:
 
 
 def entry(number: int) -> Entry:
-    return Entry(1.5, "POST", "/predict", 200, number, 0.25, f"id-{number}", f"id-{number}")
+    return Entry("1970-01-01T00:00:01.500+00:00", "POST", "/predict", 200, number, 0.25, f"id-{number}", f"id-{number}")
 
 
 def test_a_record_is_one_line_of_json():

@@ -32,6 +32,8 @@ def settings_options(fn: Decorated) -> Decorated:
 def _option(setting: Setting) -> Callable[[Decorated], Decorated]:
     flag = f"--{setting.name.replace('_', '-')}"
     sentence = f"{setting.sentence} [default: {_shown(setting.default)}]"
+    if setting.default is True:
+        return click.option(f"{flag}/--no-{flag[2:]}", setting.name, default=None, help=setting.sentence)
     if isinstance(setting.default, bool):
         return click.option(flag, setting.name, is_flag=True, default=None, help=setting.sentence)
     kind = click.Choice(setting.choices) if setting.choices else type(setting.default)

@@ -111,8 +111,10 @@ class OutputCheck:
     def _faults(self, predictions: Predictions) -> Iterator[Fault]:
         detail = "the model's answer is not a finite value"
         for array in (predictions.prediction, *predictions.probabilities):
+            if array.dtype.kind in _ALWAYS_ANSWERABLE:
+                continue
             is_answerable = _is_answerable(array)
-            if not np.logical_and.reduce(is_answerable):
+            if not is_answerable.all():
                 yield Fault(~is_answerable, "output.not_finite", detail, array is not predictions.prediction)
         if self._range is not None:
             bad = ~_is_within(predictions.prediction, self._range)
@@ -158,11 +160,13 @@ _python_values = np.frompyfunc(_python_value, 1, 1)
 _PLAIN_TYPES = frozenset({bool, float, int, str})
 
 
+_ALWAYS_ANSWERABLE = frozenset("biuS")
+"""Kinds of arrays (`numpy.dtype.kind`) all of whose values may leave: whole numbers, booleans, bytes."""
+
+
 def _is_answerable(array: Array) -> Mask:
     """Which rows hold only finite numbers, texts that can be written, and booleans."""
     kind = array.dtype.kind
-    if kind in "biuS":
-        return np.ones(len(array), dtype=bool)
     if kind == "f" and array.dtype.itemsize <= 8:
         return _by_row(np.isfinite(array))
     if kind == "M":

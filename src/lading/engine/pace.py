@@ -3,36 +3,50 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 from lading.schema.table import Row
 
 _REPEATS = 3
 _SLOW_S = 0.1
-_TRUST = 0.05
-"""How much of the difference is believed when a batch was quicker than thought."""
+_REMEMBERED = 5
 
 
 @dataclass
 class Pace:
-    """A line through two measurements, which every batch that follows corrects."""
+    """A line through two measurements, which the batches that follow correct.
+
+    One that took longer may have been interrupted, so the middle one of the last few counts; but one that took very
+    long counts at once.
+    """
 
     base_s: float
     row_s: float
+    _errors: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
 
     def seconds(self, rows: int) -> float:
         """What a batch of so many rows takes, about."""
         return self.base_s + self.row_s * rows
 
     def note(self, rows: int, seconds: float) -> None:
-        """Learn from a batch: at once where it took longer than thought, little by little where it was quicker."""
-        error = seconds - self.seconds(rows)
-        if error == -math.inf:  # nothing was known
+        """Learn from a batch."""
+        if self.base_s == math.inf:  # nothing was known
             self.base_s, self.row_s = seconds, 0.0
-        else:
-            self.base_s = max(0.0, self.base_s + (error if error > 0 else error * _TRUST))
+            return
+        error = seconds - self.seconds(rows)
+        self._errors.append(error)
+        if error > _SLOW_S:
+            self._correct(error)
+        elif len(self._errors) == _REMEMBERED:
+            self._correct(median(self._errors))
+
+    def _correct(self, error: float) -> None:
+        self.base_s = max(0.0, self.base_s + error)
+        self._errors.clear()
 
 
 def measure(run: Callable[[Sequence[Row]], Any], rows: Sequence[Row], *, clock: Callable[[], float]) -> Pace:

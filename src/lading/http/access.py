@@ -11,10 +11,14 @@ import msgspec
 logger = logging.getLogger("lading.access")
 
 
-class Entry(msgspec.Struct, frozen=True, gc=False):
-    """What is logged of one request."""
+class Entry(msgspec.Struct, frozen=True, gc=False, tag_field="level", tag="info"):
+    """What is logged of one request; as JSON it begins with the level.
 
-    time: float
+    Attributes:
+        time: when it was answered, RFC 3339 in UTC, to the millisecond.
+    """
+
+    time: str
     method: str
     route: str
     status: int
@@ -40,7 +44,10 @@ class AccessLog:
     def _flush(self) -> None:
         entries, self._entries = self._entries, []
         if logger.isEnabledFor(logging.INFO):
-            logger.info("%s", _Lines(entries), extra={"entries": entries})
+            # Not `logger.info`, which looks through the stack for who called it.
+            record = logging.LogRecord(logger.name, logging.INFO, __file__, 0, "%s", (_Lines(entries),), None)
+            record.entries = entries
+            logger.handle(record)
 
 
 class _Lines:

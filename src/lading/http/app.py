@@ -9,18 +9,19 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
+from lading.http.accounts import Accounts
 from lading.http.exchange import ExchangeMiddleware
 from lading.http.page import page
 from lading.http.routes import Endpoint, Predict, plain_routes
-from lading.service import Counters, Service, State
+from lading.service import Service
 
 
-def make_app(service: Service, counters: Counters, exposition: Callable[[], bytes]) -> ASGIApp:
+def make_app(service: Service, accounts: Accounts, exposition: Callable[[], bytes]) -> ASGIApp:
     """The application that serves a service; it may be mounted anywhere.
 
     Args:
         service: what answers; it need not be ready yet.
-        counters: where requests are counted.
+        accounts: where requests are counted and logged.
         exposition: the counters in Prometheus' text format.
     """
 
@@ -31,7 +32,7 @@ def make_app(service: Service, counters: Counters, exposition: Callable[[], byte
     routes = [Route(path, _named(path, endpoint), methods=["GET"]) for path, endpoint in told.items()]
     predict = Route("/predict", Predict(service), methods=["GET", "POST"])
     router = Router([predict, *routes], redirect_slashes=False)
-    return ExchangeMiddleware(router, counters, is_closing=lambda: service.state is State.DRAINING)
+    return ExchangeMiddleware(router, accounts, is_closing=lambda: service.is_draining)
 
 
 def _named(path: str, endpoint: Endpoint) -> Endpoint:

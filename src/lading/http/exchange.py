@@ -3,45 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import time
-import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lading.errors import LadingError, NotReady, PredictionFailed, Refused
-from lading.http.access import AccessLog, Entry
+from lading.errors import LadingError, NotReady
+from lading.http.accounts import CLOSED_BY_CALLER, Accounts, Exchange, told
 from lading.http.body import BodyTooLarge, linger
-from lading.http.ids import Ids, ids_of
+from lading.http.ids import ids_of
 from lading.http.problems import HttpError, problem
-
-if TYPE_CHECKING:
-    # The engine stays out of a process that only stands by.
-    from lading.service import Counters
-
-logger = logging.getLogger(__name__)
-
-_CLOSED_BY_CALLER = 499
-"""nginx's status for a caller that left before its answer; only logged, never sent."""
-_UNFORESEEN = "internal"
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
-
-
-@dataclass
-class Exchange:
-    """One request and what is known about its answer; routes find it in `scope["lading"]`."""
-
-    ids: Ids
-    start: float
-    route: str = "unknown"
-    rows: int = 0
-    status: int = 0
-    code: str = ""
 
 
 class ExchangeMiddleware:
@@ -49,33 +21,30 @@ class ExchangeMiddleware:
 
     Args:
         app: what is inside.
-        counters: where requests are counted.
+        accounts: where requests are counted and logged.
         is_closing: whether callers are to go elsewhere: their connections end with their answers.
     """
 
-    def __init__(self, app: ASGIApp, counters: Counters, *, is_closing: Callable[[], bool]) -> None:
+    def __init__(self, app: ASGIApp, accounts: Accounts, *, is_closing: Callable[[], bool]) -> None:
         self._app = app
-        self._counters = counters
+        self._accounts = accounts
         self._is_closing = is_closing
-        self._log = AccessLog()
-        self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; other kinds of connection go through."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = Exchange(ids_of(scope["headers"]), time.perf_counter())
+        exchange = self._accounts.open(ids_of(scope["headers"]))
         scope["lading"] = exchange
-        self._note_in_flight(1)
         # Starlette's router raises for an unknown route or method only within an application; else it answers itself.
         scope.setdefault("app", self)
         try:
             await self._answer(exchange, scope, receive, send)
         except ClientDisconnect:
-            exchange.status = _CLOSED_BY_CALLER
+            exchange.status = CLOSED_BY_CALLER
         finally:
-            self._close(exchange, scope["method"])
+            self._accounts.close(exchange, scope["method"])
 
     async def _answer(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
         sender = _Sender(exchange, send, is_closing=self._is_closing)
@@ -91,41 +60,9 @@ class ExchangeMiddleware:
         except Exception as error:
             if sender.has_begun:
                 raise
-            told = _told(error)
-            exchange.code = told.code
-            self._note(exchange, told, error)
-            await _send_problem(told, exchange, scope, receive, sender)
-
-    def _note(self, exchange: Exchange, told: LadingError, error: Exception) -> None:
-        if isinstance(told, Refused):
-            self._counters.add("refusals", told.code)
-        cause = told.__cause__ if isinstance(told, PredictionFailed) else error if told.code == _UNFORESEEN else None
-        if cause is not None:
-            logger.error("request %s failed: %s", exchange.ids.request, frames_of(cause))
-
-    def _note_in_flight(self, difference: int) -> None:
-        self._in_flight += difference
-        self._counters.set("in_flight", self._in_flight)
-
-    def _close(self, exchange: Exchange, method: str) -> None:
-        method = method if method in _METHODS else "OTHER"
-        duration_s = time.perf_counter() - exchange.start
-        self._note_in_flight(-1)
-        self._counters.add("requests", f"{exchange.route} {exchange.status}")
-        self._counters.observe("request_seconds", duration_s, exchange.route)
-        self._log.add(
-            Entry(
-                time=time.time(),
-                method=method,
-                route=exchange.route,
-                status=exchange.status,
-                rows=exchange.rows,
-                duration_ms=round(duration_s * 1000, 3),
-                request_id=exchange.ids.request,
-                correlation_id=exchange.ids.correlation,
-                code=exchange.code,
-            )
-        )
+            refusal = _told(error)
+            self._accounts.fail(exchange, refusal, error)
+            await _send_problem(refusal, exchange, scope, receive, sender)
 
 
 class _Sender:
@@ -154,8 +91,6 @@ class _Sender:
 
 def _told(error: Exception) -> LadingError:
     """The error that the caller is told: its own, or for anything unforeseen only that there was one."""
-    if isinstance(error, LadingError):
-        return error
     if isinstance(error, HTTPException) and error.status_code == 404:
         return HttpError(
             404, "Not found", "there is no such route; / and /openapi.json name those that are", "route.unknown"
@@ -163,7 +98,7 @@ def _told(error: Exception) -> LadingError:
     if isinstance(error, HTTPException) and error.status_code == 405:
         allowed = ", ".join(sorted((error.headers or {}).get("Allow", "").split(", ")))
         return HttpError(405, "Method not allowed", f"this route takes {allowed}", "route.method", Allow=allowed)
-    return LadingError("an internal error; the log has it under this id", code=_UNFORESEEN)
+    return told(error)
 
 
 async def _send_problem(
@@ -178,15 +113,3 @@ async def _send_problem(
     await sender({"type": "http.response.body", "body": response.body, "more_body": True})
     await linger(receive)
     await sender({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-def frames_of(error: BaseException) -> str:
-    """The traceback without the messages of its exceptions, which may repeat values: kinds, files, lines."""
-    seen: BaseException | None = error
-    parts, told = [], set()
-    while seen is not None and id(seen) not in told:
-        told.add(id(seen))
-        frames = "".join(traceback.format_tb(seen.__traceback__))
-        parts.append(f"{type(seen).__name__}\n{frames}".rstrip())
-        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
-    return "\ncaused by ".join(parts)

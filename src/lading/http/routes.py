@@ -13,8 +13,9 @@ from starlette.types import Receive, Scope, Send
 
 from lading.engine.answers import body_of
 from lading.errors import BrokenInput, NotReady, UsageError
+from lading.http.accounts import Exchange
 from lading.http.body import read_body
-from lading.http.exchange import Exchange
+from lading.http.deadline import FIELD, timeout_s
 from lading.http.leaving import unless_left
 from lading.http.problems import HttpError
 from lading.http.reading import BodyReader
@@ -42,18 +43,22 @@ class Predict:
         """Answer a prediction request."""
         exchange: Exchange = scope["lading"]
         exchange.route = "/predict"
+        may_take_s = self._timeout_s(scope)
         if scope["method"] == "POST":
             proba, decoded = await self._read_post(scope, receive)
         else:
             proba, decoded = self._read_query(scope)
         exchange.rows = len(decoded.rows)
-        predicting = self._service.predict_async(decoded.rows, proba=proba, context=exchange.ids)
+        predicting = self._service.predict_async(decoded.rows, may_take_s, proba=proba, context=exchange.ids)
         answer = await unless_left(receive, predicting)
         body = body_of(answer, is_single=decoded.is_single, request_id=exchange.ids.request)
-        manifest = self._service.manifest
         response = _json(body)
-        response.headers["x-model"] = f"{manifest.name}/{manifest.version}"
+        response.headers["x-model"] = self._service.label
         await response(scope, receive, send)
+
+    def _timeout_s(self, scope: Scope) -> float:
+        said = next((value for name, value in scope["headers"] if name == FIELD), b"")
+        return timeout_s(said, self._service.settings.request_timeout_s)
 
     async def _read_post(self, scope: Scope, receive: Receive) -> tuple[bool, Decoded]:
         settings = self._service.settings

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lading.errors import NotReady
+from lading.http.accounts import Accounts
 from lading.http.exchange import ExchangeMiddleware
 
-if TYPE_CHECKING:
-    from lading.service import Counters
 
-
-def make_standby(reason: Callable[[], str], counters: Counters, exposition: Callable[[], bytes]) -> ASGIApp:
+def make_standby(reason: Callable[[], str], accounts: Accounts, exposition: Callable[[], bytes]) -> ASGIApp:
     """The application that answers in the place of one that is not there yet, or no more.
 
     It loads nothing of the engine. Every connection is closed with its answer, so that the next request finds whoever
@@ -23,7 +20,7 @@ def make_standby(reason: Callable[[], str], counters: Counters, exposition: Call
 
     Args:
         reason: says why nothing is predicted.
-        counters: where requests are counted.
+        accounts: where requests are counted and logged.
         exposition: the counters in Prometheus' text format.
     """
 
@@ -37,4 +34,4 @@ def make_standby(reason: Callable[[], str], counters: Counters, exposition: Call
         else:
             raise NotReady(reason())
 
-    return ExchangeMiddleware(answer, counters, is_closing=lambda: True)
+    return ExchangeMiddleware(answer, accounts, is_closing=lambda: True)

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 
 from lading.bundle.declared import Declared
 from lading.engine.loading import load
+from lading.http.accounts import Accounts
 from lading.http.app import make_app
 from lading.monitor.counters import SharedCounters
 from lading.monitor.exposition import exposition
@@ -23,6 +24,7 @@ class Composition:
 
     service: Service
     app: ASGIApp
+    accounts: Accounts
 
 
 def compose(settings: Settings, slots: Slots | None = None, position: int = 0, *, generation: int = 0) -> Composition:
@@ -37,7 +39,8 @@ def compose(settings: Settings, slots: Slots | None = None, position: int = 0, *
     slots = slots or Slots.create(1)
     counters = SharedCounters(slots, position, generation=generation)
     service = Service(settings, counters)
-    return Composition(service, make_app(service, counters, lambda: exposition(slots)))
+    accounts = Accounts(counters)
+    return Composition(service, make_app(service, accounts, lambda: exposition(slots)), accounts)
 
 
 def asgi(

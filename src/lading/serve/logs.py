@@ -55,9 +55,12 @@ class JsonFormatter(logging.Formatter):
         """The lines of a record."""
         entries: Sequence[Any] | None = getattr(record, "entries", None)
         if entries is not None:
-            return "\n".join(_encode("info", entry.time, msgspec.structs.asdict(entry)) for entry in entries)
+            return b"\n".join(map(_encode_entry, entries)).decode()
         told = {"logger": record.name, "message": record.getMessage() + _kind(record)}
         return _encode(record.levelname.lower(), record.created, told)
+
+
+_encode_entry = msgspec.json.Encoder().encode
 
 
 def _encode(level: str, seconds: float, told: dict[str, Any]) -> str:

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import uvicorn
 
+from lading.http.lane import Lane, LaneProtocol
+from lading.http.protocol import GuardedProtocol
+from lading.http.uvicorn_internals import is_tested
 from lading.serve.composition import Composition
+
+logger = logging.getLogger(__name__)
+
+_SWEEP_TICKS = 5
+"""Of uvicorn's clock, which ticks ten times a second."""
 
 
 class Server(uvicorn.Server):
@@ -65,10 +75,19 @@ class Server(uvicorn.Server):
         """End without waiting for what is in flight."""
         self.should_exit = self.force_exit = True
 
+    async def on_tick(self, counter: int) -> bool:
+        """Look after what uvicorn looks after, and now and then after connections whose time is over."""
+        if counter % _SWEEP_TICKS == 0:
+            now = asyncio.get_running_loop().time()
+            for connection in list(self.server_state.connections):
+                connection.sweep(now)  # type: ignore[union-attr]
+        return await super().on_tick(counter)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Wait for what is in flight, for as long as that may take."""
         await super().shutdown(sockets)
-        self.unanswered = len(self.server_state.tasks)
+        connections: Iterable[Any] = self.server_state.connections
+        self.unanswered = len(self.server_state.tasks) + sum(each.is_answering for each in connections)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -94,11 +113,21 @@ def _within(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> Callabl
     return handle
 
 
+def protocol_of(composition: Composition) -> Callable[..., GuardedProtocol]:
+    """What makes the protocol of a connection: with the lane, unless it is off."""
+    settings = composition.service.settings
+    if settings.lane and not is_tested(uvicorn.__version__):
+        logger.warning("the fast lane is off: it has not been tried with uvicorn %s", uvicorn.__version__)
+    elif settings.lane:
+        return partial(LaneProtocol, lane=Lane(composition.service, composition.accounts))
+    return partial(GuardedProtocol, settings=settings, accounts=composition.accounts)
+
+
 def _config(composition: Composition) -> uvicorn.Config:
     settings = composition.service.settings
     return uvicorn.Config(
         composition.app,
-        http="httptools",
+        http=protocol_of(composition),  # type: ignore[arg-type]
         ws="none",
         lifespan="off",
         log_config=None,

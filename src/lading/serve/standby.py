@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from lading.http.accounts import Accounts
 from lading.http.body import linger
 from lading.http.standby import make_standby
 from lading.monitor.counters import SharedCounters
@@ -34,7 +35,7 @@ class Standby:
 
     def __init__(self, listener: socket.socket, slots: Slots) -> None:
         counters = SharedCounters(slots, SLOT)
-        app = _after_body(make_standby(lambda: self._reason, counters, lambda: exposition(slots)))
+        app = _after_body(make_standby(lambda: self._reason, Accounts(counters), lambda: exposition(slots)))
         self._listener = listener
         self._listener.setblocking(False)
         self._config = uvicorn.Config(

@@ -16,7 +16,7 @@ from gunicorn.workers.base import Worker
 
 from lading.engine.model import Model
 from lading.errors import LadingError, ModelError, name_of
-from lading.http.exchange import frames_of
+from lading.http.accounts import frames_of
 from lading.monitor.slots import Slots
 from lading.serve.banner import banner
 from lading.serve.beside import in_thread

@@ -1,0 +1,123 @@
+"""What is counted and logged of every request, on whichever road it is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import traceback
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING
+
+from lading.errors import LadingError, PredictionFailed, Refused
+from lading.http.access import AccessLog, Entry
+from lading.http.ids import Ids
+
+if TYPE_CHECKING:
+    # The engine stays out of a process that only stands by.
+    from lading.service import Counters
+
+logger = logging.getLogger(__name__)
+
+CLOSED_BY_CALLER = 499
+"""nginx's status for a caller that left before its answer; only logged, never sent."""
+UNFORESEEN = "internal"
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request and what is known about its answer; routes of the application find it in `scope["lading"]`."""
+
+    ids: Ids
+    start: float
+    route: str = "unknown"
+    rows: int = 0
+    status: int = 0
+    code: str = ""
+
+
+class Accounts:
+    """Counts requests in flight and answered, and logs each."""
+
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
+        self._log = AccessLog()
+        self._in_flight = 0
+        self._is_noting = False
+        self._millisecond = 0
+        self._clock = ""
+
+    def open(self, ids: Ids) -> Exchange:
+        """A request that has arrived."""
+        self._in_flight += 1
+        self._counters.set("in_flight", self._in_flight)
+        return Exchange(ids, time.perf_counter())
+
+    def _note_soon(self) -> None:
+        """Say how many are in flight, once at the end of this turn of the event loop."""
+        self._is_noting = True
+        asyncio.get_running_loop().call_soon(self._note)
+
+    def _note(self) -> None:
+        self._is_noting = False
+        self._counters.set("in_flight", self._in_flight)
+
+    def fail(self, exchange: Exchange, told: LadingError, error: Exception) -> None:
+        """Note the error that the caller is told, and in the log the one that was behind it."""
+        exchange.code = told.code
+        if isinstance(told, Refused):
+            self._counters.add("refusals", told.code)
+        cause = told.__cause__ if isinstance(told, PredictionFailed) else error if told.code == UNFORESEEN else None
+        if cause is not None:
+            logger.error("request %s failed: %s", exchange.ids.request, frames_of(cause))
+
+    def close(self, exchange: Exchange, method: str) -> None:
+        """Note a request that was answered, or that its caller left."""
+        duration_s = time.perf_counter() - exchange.start
+        counters, route, status = self._counters, exchange.route, exchange.status
+        self._in_flight -= 1
+        if not self._is_noting:
+            self._note_soon()
+        counters.add("requests", _label(route, status))
+        counters.observe("request_seconds", duration_s, route)
+        request, correlation = exchange.ids
+        known = method if method in _METHODS else "OTHER"
+        duration_ms = round(duration_s * 1000, 3)
+        self._log.add(
+            Entry(self._now(), known, route, status, exchange.rows, duration_ms, request, correlation, exchange.code)
+        )
+
+    def _now(self) -> str:
+        """The time of the log, written out once a millisecond."""
+        millisecond = time.time_ns() // 1_000_000
+        if millisecond != self._millisecond:
+            self._millisecond = millisecond
+            self._clock = datetime.fromtimestamp(millisecond / 1000, UTC).isoformat(timespec="milliseconds")
+        return self._clock
+
+
+@cache
+def _label(route: str, status: int) -> str:
+    return f"{route} {status}"
+
+
+def told(error: Exception) -> LadingError:
+    """The error that the caller is told: its own, or for anything unforeseen only that there was one."""
+    if isinstance(error, LadingError):
+        return error
+    return LadingError("an internal error; the log has it under this id", code=UNFORESEEN)
+
+
+def frames_of(error: BaseException) -> str:
+    """The traceback without the messages of its exceptions, which may repeat values: kinds, files, lines."""
+    seen: BaseException | None = error
+    parts, told = [], set()
+    while seen is not None and id(seen) not in told:
+        told.add(id(seen))
+        frames = "".join(traceback.format_tb(seen.__traceback__))
+        parts.append(f"{type(seen).__name__}\n{frames}".rstrip())
+        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
+    return "\ncaused by ".join(parts)

@@ -1,0 +1,93 @@
+"""Heads of plain prediction requests, each looked at once: a client sends the same one again and again.
+
+Only what is beyond doubt is taken here. Any other head, also one that is only unusual, is for the parser of the
+ordinary road.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from lading.http.guard import MAX_FIELDS, Malformed, check_head
+from lading.http.ids import ids_of
+
+MAX_PLAIN_BYTES = 4 << 10
+_MAX_KNOWN = 1024
+_FIELD = re.compile(rb"([A-Za-z0-9-]{1,64}):[ ]?([!-~](?:[ -~]*[!-~])?)")
+_LENGTH = re.compile(rb"0|[1-9][0-9]{0,8}")
+_JSON = frozenset({b"application/json", b"application/json; charset=utf-8"})
+_ELSEWHERE = frozenset(
+    {b"transfer-encoding", b"content-encoding", b"expect", b"upgrade", b"trailer", b"te", b"http2-settings"}
+)
+"""Fields that ask for more than the lane does."""
+_OF_ONE_REQUEST = frozenset({b"x-request-id", b"x-correlation-id"})
+
+
+class Head(NamedTuple):
+    """What the lane has to know of a head.
+
+    Attributes:
+        length: of the body, in bytes.
+        is_kept: whether the connection goes on after the answer.
+        request: id that the caller gave; empty where it gave none.
+        correlation: the same.
+        timeout_ms: that the caller asks for, as it stands there; empty where it asks for none.
+    """
+
+    length: int
+    is_kept: bool = True
+    request: str = ""
+    correlation: str = ""
+    timeout_ms: bytes = b""
+
+
+class Heads:
+    """Reads heads of prediction requests to one of these paths, and keeps those that will come again."""
+
+    def __init__(self, paths: tuple[str, ...]) -> None:
+        self._lines = {f"POST {path} HTTP/1.1".encode(): path for path in paths}
+        self._known: dict[bytes, Head | None] = {}
+
+    def read(self, head: bytes) -> Head | None:
+        """The head in these bytes, which end with the empty line; None where the lane does not take it."""
+        try:
+            return self._known[head]
+        except KeyError:
+            return self._look(head)
+
+    def _look(self, head: bytes) -> Head | None:
+        if len(head) > MAX_PLAIN_BYTES:
+            return None
+        line, *lines = head[:-4].split(b"\r\n")
+        matches = [_FIELD.fullmatch(each) for each in lines]
+        found = None
+        fields = [(match[1].lower(), match[2]) for match in matches if match is not None]
+        if line in self._lines and len(fields) == len(lines) <= MAX_FIELDS:
+            found = _plain(line.split(b" ")[1], fields)
+        if _OF_ONE_REQUEST.isdisjoint(name for name, _ in fields):
+            self._remember(head, found)
+        return found
+
+    def _remember(self, head: bytes, found: Head | None) -> None:
+        if len(self._known) >= _MAX_KNOWN:
+            self._known.clear()
+        self._known[head] = found
+
+
+def _plain(target: bytes, fields: list[tuple[bytes, bytes]]) -> Head | None:
+    values = dict(fields)
+    if len(values) < len(fields):
+        return None
+    try:
+        check_head(b"POST", target, "1.1", fields)
+    except Malformed:  # to be refused on the ordinary road, which says why
+        return None
+    length = values.get(b"content-length", b"")
+    kept = {b"keep-alive": True, b"close": False}.get(values.get(b"connection", b"keep-alive").lower())
+    if not _LENGTH.fullmatch(length) or kept is None or not _ELSEWHERE.isdisjoint(values):
+        return None
+    if values.get(b"content-type", b"").lower() not in _JSON:
+        return None
+    ids = ids_of(fields, make=False)
+    return Head(int(length), kept, ids.request, ids.correlation, values.get(b"x-request-timeout-ms", b""))

@@ -1,0 +1,163 @@
+"""Uvicorn's HTTP/1.1 protocol, guarded: bounds on heads and connections, deadlines, strict framing.
+
+The parser is httptools' (llhttp, strict). What it tolerates and what nobody should rely on is refused by `guard`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from lading.http.accounts import Accounts
+from lading.http.guard import (
+    MAX_FIELDS,
+    MAX_TARGET_BYTES,
+    Malformed,
+    TooManyBytes,
+    TooSlow,
+    check_head,
+    check_trailer,
+)
+from lading.http.ids import ids_of
+from lading.http.problems import HttpError, problem
+from lading.http.wire import response_bytes
+from lading.settings import Settings
+
+_LINGER_S = 2.0
+_FIELD_BYTES = 4
+"""Of a field beside its name and its value: colon, space and line end."""
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """One connection, within bounds.
+
+    Attributes:
+        is_between: no byte of a message has arrived since the last one ended.
+    """
+
+    def __init__(self, *, settings: Settings, accounts: Accounts, **rest: Any) -> None:
+        super().__init__(**rest)
+        self._settings = settings
+        self._accounts = accounts
+        self._refusal: HttpError | None = None
+        self._is_refused = False
+        self._head_bytes = self._fed_bytes = 0
+        self._is_in_head = False
+        self._waits_since: float | None = self.loop.time()
+        self.is_between = True
+
+    # --- bounds
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser, and watch how much of a head it has taken."""
+        if self._is_refused:
+            return
+        super().data_received(data)
+        if self._is_in_head:
+            self._fed_bytes += len(data)
+            if self._fed_bytes > self._settings.max_head_bytes:
+                self._refuse(TooManyBytes(431, f"the head has more than {self._settings.max_head_bytes} bytes"))
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        self.is_between = False
+        self._is_in_head = True
+        self._head_bytes = self._fed_bytes = 0
+        self._waits_since = self.loop.time()
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """Take a part of the target, within bounds."""
+        super().on_url(url)
+        if len(self.url) > MAX_TARGET_BYTES:
+            self._stop(TooManyBytes(414, f"the target has more than {MAX_TARGET_BYTES} bytes"))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a field, within bounds; those behind a body are read and left."""
+        if not self._is_in_head:
+            self._within(check_trailer, name.lower())
+            return
+        super().on_header(name, value)
+        self._head_bytes += len(name) + len(value) + _FIELD_BYTES
+        limit = self._settings.max_head_bytes
+        if self._head_bytes > limit or len(self.headers) > MAX_FIELDS:
+            self._stop(TooManyBytes(431, f"the head has more than {limit} bytes, or {MAX_FIELDS} fields"))
+
+    def on_headers_complete(self) -> None:
+        """Begin to answer, if there is only one way to read the head."""
+        self._is_in_head = False
+        self._waits_since = None
+        self._within(check_head, self.parser.get_method(), self.url, self.parser.get_http_version(), self.headers)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """A message has ended; what comes next is a head."""
+        super().on_message_complete()
+        self.is_between = True
+
+    # --- refusals
+
+    def _within(self, check: Any, *arguments: Any) -> None:
+        try:
+            check(*arguments)
+        except HttpError as error:
+            self._stop(error)
+
+    def _stop(self, error: HttpError) -> None:
+        """Leave the parser, which gives up on the connection; see `send_400_response`."""
+        self._refusal = error
+        raise error
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what the parser gave up on."""
+        self._refuse(self._refusal or Malformed("the request is not HTTP/1.1"))
+
+    def _refuse(self, error: HttpError) -> None:
+        """Answer with a problem and close, after the requests before this one have been answered."""
+        if self._is_refused:
+            return
+        self._is_refused = True
+        self._waits_since = None
+        self._refusal = error
+        if self.cycle is None or self.cycle.response_complete:
+            self._send_refusal(error)
+
+    def on_response_complete(self) -> None:
+        """Go on with what has been pipelined; the last of it may have been refused."""
+        super().on_response_complete()
+        if self._is_refused and self._refusal is not None and self.cycle.response_complete:
+            self._send_refusal(self._refusal)
+
+    def _send_refusal(self, error: HttpError) -> None:
+        if self.transport.is_closing():
+            return
+        exchange = self._accounts.open(ids_of(self.headers or ()))
+        exchange.status, exchange.code = error.status, error.code
+        response = problem(error, exchange.ids.request)
+        self.transport.write(response_bytes(response, self.server_state.default_headers, exchange.ids, is_closing=True))
+        self._accounts.close(exchange, "OTHER")
+        self._linger()
+
+    def _linger(self) -> None:
+        """Close a little later: the system throws away an answer together with what is unread."""
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.loop.call_later(_LINGER_S, self.transport.close)
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether a request is in flight that uvicorn knows nothing of."""
+        return False
+
+    # --- deadlines
+
+    def sweep(self, now: float) -> None:
+        """End a connection that has had its time: for a head, or to begin with one."""
+        if self._waits_since is None:
+            return
+        waited_s = now - self._waits_since
+        if self._is_in_head and waited_s > self._settings.header_timeout_s:
+            self._refuse(TooSlow())
+        elif not self._is_in_head and waited_s > self._settings.keep_alive_s:
+            self.transport.close()
