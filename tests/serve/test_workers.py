@@ -247,7 +247,11 @@ def test_what_is_in_flight_is_answered_when_all_processes_are_told_at_once(start
     with ThreadPoolExecutor(1) as pool:
         in_model = pool.submit(httpx.get, f"{server.url}/predict", params={"x0": 77}, timeout=WAIT_S)
         gate.is_entered()
-        for pid in family(server.process.pid):
+        everybody = family(server.process.pid)
+        for pid in everybody[2:]:
+            os.kill(pid, signal.SIGTERM)
+        until(lambda: not all(map(is_alive, everybody)), "the worker that has nothing to do ends")
+        for pid in everybody[:2]:
             os.kill(pid, signal.SIGTERM)
         until(lambda: not is_listening(server), "it listens no more")
         gate.release()
