@@ -42,7 +42,6 @@ from sklearn.svm import SVC, SVR
 from tests.conftest import SCALE
 from tests.live import TIMEOUT_S, run, serving, started
 from tests.mixed import BOOLEANS, COLUMNS, mixed_frame, mixed_pipeline
-from threadpoolctl import threadpool_limits
 
 import lading
 from lading.bundle.declared import Declared
@@ -194,8 +193,7 @@ def all_equal(case: Case, client: httpx.Client, places: list[int], same: Same) -
         body = body[0]
     has_probabilities = hasattr(case.model, "predict_proba")
     answer = post(client, body, proba=has_probabilities)
-    with threadpool_limits(1):  # as in a server: the last digits of a product depend on how it is divided
-        return is_as_own(case.model, inputs, answer, same)
+    return is_as_own(case.model, inputs, answer, same)
 
 
 def is_as_own(model: Any, inputs: Any, answer: Any, same: Same) -> bool:

@@ -33,6 +33,7 @@ def free_port() -> int:
 def process_environment() -> dict[str, str]:
     """The environment of a process that runs the package of this checkout, with no settings of the person's own."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("LADING_")}
+    inherited = {name: value for name, value in inherited.items() if not name.endswith("_THREADS")}
     return inherited | {"PYTHONPATH": f"{SRC}{os.pathsep}{ODD}", "LADING_DRAIN_S": "0"}
 
 
