@@ -46,7 +46,8 @@ class Standby:
         self._accepting: set[asyncio.Task[Any]] = set()
         self._guests: dict[_Guest, None] = {}
         # The supervisor needs descriptors for other things than for callers who say nothing.
-        self._max_guests = min(_MAX_GUESTS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self._max_guests = _MAX_GUESTS if limit == resource.RLIM_INFINITY else min(_MAX_GUESTS, limit // 4)
         self._reason = ""
         self._is_open = False
 
