@@ -37,6 +37,7 @@ class Exchange:
     rows: int = 0
     status: int = 0
     code: str = ""
+    is_closed: bool = False
 
 
 class Accounts:
@@ -75,7 +76,13 @@ class Accounts:
             logger.error("request %s failed: %s", exchange.ids.request, frames_of(cause))
 
     def close(self, exchange: Exchange, method: str) -> None:
-        """Note a request that was answered, or that its caller left."""
+        """Note, once, a request whose answer is about to be written, or that its caller left.
+
+        Before it is written: else a process that is killed in between has answered what nobody counted.
+        """
+        if exchange.is_closed:
+            return
+        exchange.is_closed = True
         duration_s = time.perf_counter() - exchange.start
         counters, route, status = self._counters, exchange.route, exchange.status
         self._in_flight -= 1

@@ -47,7 +47,7 @@ class ExchangeMiddleware:
             self._accounts.close(exchange, scope["method"])
 
     async def _answer(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
-        sender = _Sender(exchange, send, is_closing=self._is_closing)
+        sender = _Sender(exchange, send, self._is_closing, lambda: self._accounts.close(exchange, scope["method"]))
         try:
             await self._app(scope, receive, sender)
         except ClientDisconnect:
@@ -66,12 +66,15 @@ class ExchangeMiddleware:
 
 
 class _Sender:
-    """Adds to the answer's headers what every answer has, and notes its status."""
+    """Adds to the answer's headers what every answer has, and notes its status and its end."""
 
-    def __init__(self, exchange: Exchange, send: Send, *, is_closing: Callable[[], bool]) -> None:
+    def __init__(
+        self, exchange: Exchange, send: Send, is_closing: Callable[[], bool], close: Callable[[], None]
+    ) -> None:
         self._exchange = exchange
         self._send = send
         self._is_closing = is_closing
+        self._close = close
         self.has_begun = False
 
     async def __call__(self, message: Message) -> None:
@@ -86,6 +89,8 @@ class _Sender:
             ]
             if self._is_closing():
                 message["headers"].append((b"connection", b"close"))
+        elif not message.get("more_body", False):
+            self._close()
         await self._send(message)
 
 

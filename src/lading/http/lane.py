@@ -182,8 +182,8 @@ class LaneProtocol(GuardedProtocol):
     def _write(self, data: bytes) -> None:
         """Write the answer, and go on with what has come meanwhile."""
         assert self._exchange is not None
-        self.transport.write(data)
         self._lane.accounts.close(self._exchange, "POST")
+        self.transport.write(data)
         self.server_state.total_requests += 1
         self._exchange = self._job = None
         if self._is_last():
