@@ -189,3 +189,11 @@ def test_close_is_said_and_done(roads: Any):
     assert lane == ordinary
     assert lane.is_closed
     assert b"\r\nconnection: close\r\n\r\n" in lane.data
+
+
+@pytest.mark.parametrize("garbage", [b"\x00", b"\x00\r\n\r\n", b"GET", b"GET / HTTP/1.1\r\n\r\n", b"\r\n\x01"])
+def test_nothing_is_answered_after_a_refusal(roads: Any, garbage: bytes):
+    lane, ordinary = both(roads, [garbage + b"\n \x00\r\n\r\n", request(), request()])
+    assert lane == ordinary
+    assert lane.data.count(b"HTTP/1.1 ") == 1
+    assert b"HTTP/1.1 400 " in lane.data

@@ -11,8 +11,8 @@ from lading.serve.watching import Changed, Stamps, stamps
 
 @pytest.fixture
 def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
+    (tmp_path / "current").mkdir()
+    monkeypatch.chdir(tmp_path / "current")
     folder = tmp_path / "models"
     folder.mkdir()
     path = folder / "model.joblib"
@@ -30,7 +30,7 @@ def write(path: Path) -> None:
     path.write_bytes(b"another")
 
 
-@pytest.mark.parametrize("name", ["model.joblib", "lading.toml", "own.py", "package/own.py", "../work/own.py"])
+@pytest.mark.parametrize("name", ["model.joblib", "lading.toml", "own.py", "package/own.py", "../current/own.py"])
 def test_a_change_is_noticed_once_it_has_settled(model: Path, name: str):
     changed = Changed(look(model))
     write(model.parent / name)

@@ -8,7 +8,6 @@ connection too; both call the same functions and give the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -104,6 +103,7 @@ class LaneProtocol(GuardedProtocol):
         cycle = self.cycle
         return (
             self.is_between
+            and not self.is_refused
             and (cycle is None or cycle.response_complete)
             and not self.flow.write_paused
             and self._lane.service.is_open
@@ -216,6 +216,3 @@ class LaneProtocol(GuardedProtocol):
     def is_answering(self) -> bool:
         """Whether a request of the lane is in flight."""
         return self._exchange is not None
-
-
-Factory = Callable[..., LaneProtocol]

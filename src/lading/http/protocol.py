@@ -34,6 +34,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     Attributes:
         is_between: no byte of a message has arrived since the last one ended.
+        is_refused: nothing that arrives now is read any more.
     """
 
     def __init__(self, *, settings: Settings, accounts: Accounts, **rest: Any) -> None:
@@ -41,7 +42,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._settings = settings
         self._accounts = accounts
         self._refusal: HttpError | None = None
-        self._is_refused = False
+        self.is_refused = False
         self._head_bytes = self._fed_bytes = 0
         self._is_in_head = False
         self._waits_since: float | None = self.loop.time()
@@ -51,7 +52,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, and watch how much of a head it has taken."""
-        if self._is_refused:
+        if self.is_refused:
             return
         super().data_received(data)
         if self._is_in_head:
@@ -115,9 +116,9 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _refuse(self, error: HttpError) -> None:
         """Answer with a problem and close, after the requests before this one have been answered."""
-        if self._is_refused:
+        if self.is_refused:
             return
-        self._is_refused = True
+        self.is_refused = True
         self._waits_since = None
         self._refusal = error
         if self.cycle is None or self.cycle.response_complete:
@@ -126,7 +127,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Go on with what has been pipelined; the last of it may have been refused."""
         super().on_response_complete()
-        if self._is_refused and self._refusal is not None and self.cycle.response_complete:
+        if self.is_refused and self._refusal is not None and self.cycle.response_complete:
             self._send_refusal(self._refusal)
 
     def _send_refusal(self, error: HttpError) -> None:
@@ -135,8 +136,8 @@ class GuardedProtocol(HttpToolsProtocol):
         exchange = self._accounts.open(ids_of(self.headers or ()))
         exchange.status, exchange.code = error.status, error.code
         response = problem(error, exchange.ids.request)
-        self.transport.write(response_bytes(response, self.server_state.default_headers, exchange.ids, is_closing=True))
         self._accounts.close(exchange, "OTHER")
+        self.transport.write(response_bytes(response, self.server_state.default_headers, exchange.ids, is_closing=True))
         self._linger()
 
     def _linger(self) -> None:
