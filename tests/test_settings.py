@@ -13,6 +13,7 @@ from lading.settings import (
     Settings,
     is_loopback,
     load_settings,
+    networks,
     packing_time,
     read_config,
     wants_color,
@@ -115,6 +116,11 @@ def test_a_wrong_text_is_refused_without_repeating_it(text: str, words: str):
         ("request_timeout_s", float("inf"), "expected at least 0.001"),
         ("max_rows", 0, "expected at least 1"),
         ("log_format", "xml", "expected one of auto, text, json"),
+        ("max_connections", 0, "expected at least 1"),
+        ("trusted_hops", "10.0.0.0/33", "expected addresses and networks, as 10.0.0.0/8,192.168.1.7"),
+        ("trusted_hops", "10.0.0.1/8", "expected addresses and networks, as 10.0.0.0/8,192.168.1.7"),
+        ("trusted_hops", "proxy,10.0.0.1", "expected addresses and networks, as 10.0.0.0/8,192.168.1.7"),
+        ("trusted_hops", "10.0.0.1,", "expected addresses and networks, as 10.0.0.0/8,192.168.1.7"),
     ],
 )
 def test_a_wrong_value_in_the_file_says_where_it_stands(name: str, value: Any, words: str):
@@ -133,6 +139,22 @@ def test_an_unknown_name_gets_the_one_that_was_meant():
 def test_a_name_that_is_near_to_none_gets_the_list():
     error = refusal(table={"zzzzzz": 1}, environ={})
     assert error.hint == "known: " + ", ".join(setting.name for setting in SETTINGS)
+
+
+# --- who is trusted
+
+
+@pytest.mark.parametrize(
+    ("hops", "named"),
+    [
+        ("", []),
+        ("192.168.1.7", ["192.168.1.7/32"]),
+        ("10.0.0.0/8, 2001:db8::/32,::1", ["10.0.0.0/8", "2001:db8::/32", "::1/128"]),
+    ],
+)
+def test_trusted_hops_are_addresses_and_networks(hops: str, named: list[str]):
+    settings = load_settings(environ={"LADING_TRUSTED_HOPS": hops})
+    assert [str(network) for network in networks(settings.trusted_hops)] == named
 
 
 # --- who may be listened to

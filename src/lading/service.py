@@ -46,6 +46,9 @@ class Counters(Protocol):
     def observe(self, name: str, value: float, label: str = "") -> None:
         """Count a value in the bucket of its size."""
 
+    def observe_all(self, name: str, values: Sequence[float], label: str = "") -> None:
+        """Count values, each in its bucket."""
+
     def set(self, name: str, value: float, label: str = "") -> None:
         """Say how something stands now in this process."""
 
@@ -67,6 +70,7 @@ class Service:
         failure: why it failed, if it did.
         is_draining: it is stopping, and callers are to go elsewhere.
         label: name and version of the model, `iris/1.0.0`; empty while there is none.
+        answered: called when the requests of a batch have their answers, for what can be done for all at once.
     """
 
     def __init__(self, settings: Settings, counters: Counters, *, commit: Commit = commit_at_once) -> None:
@@ -75,13 +79,13 @@ class Service:
         self.failure: LadingError | None = None
         self.is_draining = False
         self.label = ""
+        self.answered: Callable[[], None] = lambda: None
         self._is_closed = False
         self._commit = commit
         self._model: Model | None = None
         self._decoder: Decoder | None = None
         self._batcher: Batcher | None = None
         self._model_s = 0.0
-        self._noting: asyncio.AbstractEventLoop | None = None
 
     def start(self, load: Callable[[], Model]) -> Model:
         """Load the model, warm it up, replay its golden rows, and only then be ready. May run in any thread.
@@ -190,9 +194,7 @@ class Service:
             raise NotReady(self.state.value)
         if proba and not self.model.schema.has_probabilities:
             raise UsageError("this model gives no probabilities", code="proba.unsupported")
-        job = self._batcher.submit(rows, done, proba=proba, deadline=deadline, context=context)
-        self._note_queue_soon()
-        return job
+        return self._batcher.submit(rows, done, proba=proba, deadline=deadline, context=context)
 
     async def predict_async(
         self, rows: Sequence[Row], timeout_s: float | None = None, *, proba: bool = False, context: Any = None
@@ -231,7 +233,10 @@ class Service:
             commit=self._counted_commit,
             max_batch_rows=settings.max_batch_rows,
             max_queue_rows=settings.max_queue_rows,
+            pace=pace,
             is_slow=lambda rows: pace.seconds(rows) > settings.inline_s,
+            answered=lambda: self.answered(),
+            tell_queued=lambda rows: self.counters.set("queue_rows", rows),
         )
 
     def _timed(self, run: Run, pace: Pace) -> Run:
@@ -251,24 +256,13 @@ class Service:
     def _tell(self, model: Model, golden_rows: int) -> None:
         """Say once what is served."""
         manifest, counters = model.manifest, self.counters
+        counters.set("queue_rows", 0)
         engine = manifest.engine.name if manifest.engine is not None else "native"
         counters.set("model_info", 1, f"{manifest.name} {manifest.version} {engine}")
         counters.set("golden_rows", golden_rows)
         if manifest.engine is not None and (parity := manifest.engine.parity) is not None:
             counters.set("parity_rows", parity.rows - parity.forgiven)
             counters.set("parity_largest_difference", parity.largest_difference)
-
-    def _note_queue_soon(self) -> None:
-        """Say how much waits, at the end of this turn of the event loop, when a batch was taken out of it."""
-        loop = asyncio.get_running_loop()
-        if self._noting is not loop:
-            self._noting = loop
-            loop.call_soon(self._note_queue)
-
-    def _note_queue(self) -> None:
-        self._noting = None
-        if self._batcher is not None:
-            self.counters.set("queue_rows", self._batcher.queued_rows)
 
     def _counted_commit(self, batch: Batch, done: CommitDone) -> None:
         counters = self.counters
@@ -279,11 +273,10 @@ class Service:
         # A batch that fails is run in parts; the next one begins after this.
         counters.observe("model_seconds", self._model_s)
         self._model_s = 0.0
-        self._note_queue_soon()
         for outcome in batch.outcomes:
             if isinstance(outcome, LadingError):
                 counters.add("failures", outcome.code)
-                continue
-            for warning in outcome.warnings:
-                counters.add("warnings", warning.column, warning.rows)
+            elif outcome.warnings:
+                for warning in outcome.warnings:
+                    counters.add("warnings", warning.column, warning.rows)
         self._commit(batch, done)

@@ -12,7 +12,7 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Mapping
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -21,6 +21,7 @@ import msgspec
 from lading.errors import SettingsError
 
 LogFormat = Literal["auto", "text", "json"]
+Network = IPv4Network | IPv6Network
 
 PREFIX = "LADING_"
 TESTS_PREFIX = "LADING_TEST_"  # what the tests are told is no setting
@@ -35,6 +36,7 @@ class Setting(msgspec.Struct, frozen=True):
     sentence: str
     minimum: float | None = None
     choices: tuple[str, ...] = ()
+    is_networks: bool = False
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -62,6 +64,14 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("header_timeout_s", 5.0, "Seconds that the head of a request may take to arrive.", minimum=0.001),
     Setting("inline_s", 0.002, "A model whose batch takes longer than this runs in a thread.", minimum=0),
     Setting("keep_alive_s", 15.0, "Seconds that an idle connection is kept.", minimum=0),
+    Setting("max_connections", 1000, "Connections that a process holds; more are refused with 503.", minimum=1),
+    Setting("max_connections_per_address", 100, "Connections that it holds from one address.", minimum=1),
+    Setting(
+        "trusted_hops",
+        "",
+        "Proxies in front, which both limits spare: addresses and networks, as 10.0.0.0/8,192.168.1.7.",
+        is_networks=True,
+    ),
     Setting(
         "drain_s",
         5.0,
@@ -97,6 +107,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     header_timeout_s: float = 5.0
     inline_s: float = 0.002
     keep_alive_s: float = 15.0
+    max_connections: int = 1000
+    max_connections_per_address: int = 100
+    trusted_hops: str = ""
     drain_s: float = 5.0
     shutdown_s: float = 30.0
     start_timeout_s: float = 600.0
@@ -171,7 +184,28 @@ def _checked(name: str, value: Any, where: str, *, is_text: bool = False) -> Any
         raise SettingsError(f"{where}: expected one of {', '.join(setting.choices)}")
     if setting.minimum is not None and not float(setting.minimum) <= float(checked) < float("inf"):
         raise SettingsError(f"{where}: expected at least {setting.minimum:g}")
+    if setting.is_networks:
+        _check_networks(str(checked), where)
     return checked
+
+
+def _check_networks(text: str, where: str) -> None:
+    try:
+        networks(text)
+    except ValueError:
+        raise SettingsError(
+            f"{where}: expected addresses and networks, as 10.0.0.0/8,192.168.1.7",
+            hint="a network is named by its first address",
+        ) from None
+
+
+def networks(text: str) -> tuple[Network, ...]:
+    """The networks that a text such as `10.0.0.0/8,192.168.1.7` names; an address is a network of one.
+
+    Raises:
+        ValueError: it names something else.
+    """
+    return tuple(ip_network(part.strip()) for part in text.split(",")) if text else ()
 
 
 def _nearest(name: str) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from lading.engine.answers import Fault
+from lading.engine.pace import Pace
 from lading.errors import PredictionFailed, QueueFull
 
 pytestmark = pytest.mark.anyio
@@ -177,6 +178,39 @@ async def test_more_than_may_wait_is_refused_and_what_waits_is_answered(held: An
     assert bench.batcher.queued_rows == 3
     bench.release()
     assert await bench.outcomes(first, *waiting) == [[1], [2, 3], [4]]
+
+
+async def test_who_would_hardly_be_in_time_behind_what_waits_is_refused(held: Any):
+    bench = held(pace=Pace(0.0, 1.0))
+    now = asyncio.get_running_loop().time()
+    first = bench.submit(1, deadline=now + 1000)
+    await bench.is_in_model()
+    waiting = bench.submit(2, 3, 4, deadline=now + 1000)
+    with pytest.raises(QueueFull, match="longer than this request has time"):
+        bench.submit(5, deadline=now + 5)
+    patient = bench.submit(6, deadline=now + 1000)
+    bench.release()
+    assert await bench.outcomes(first, waiting, patient) == [[1], [2, 3, 4], [6]]
+
+
+async def test_behind_nothing_that_waits_nobody_is_refused(held: Any):
+    bench = held(pace=Pace(0.0, 1000.0))
+    now = asyncio.get_running_loop().time()
+    first = bench.submit(1, deadline=now + 5)
+    await bench.is_in_model()
+    second = bench.submit(2, deadline=now + 1000)
+    bench.release()
+    assert await bench.outcomes(first, second) == [[1], [2]]
+
+
+async def test_rows_that_take_long_go_in_small_batches(held: Any):
+    bench = held(pace=Pace(0.0, 0.1))
+    first = bench.submit(0)
+    await bench.is_in_model()
+    others = [bench.submit(number) for number in range(1, 6)]
+    bench.release()
+    assert await bench.outcomes(first, *others) == [[number] for number in range(6)]
+    assert bench.model.batches == [[0], [1, 2], [3, 4], [5]]
 
 
 async def test_there_is_room_again_when_the_queue_was_taken(bench: Any):

@@ -93,3 +93,14 @@ def test_no_batch_is_ever_thought_to_take_less_than_nothing():
     for _ in range(300):
         pace.note(1000, 0.0)
     assert pace.seconds(0) == 0.0
+
+
+def test_a_batch_ends_where_more_rows_only_make_others_wait():
+    assert Pace(0.0, 0.01).batch_rows == 25
+    assert Pace(2.0, 0.01).batch_rows == 200
+    assert Pace(2.0, 0.0).batch_rows == math.inf
+
+
+def test_what_is_not_known_makes_nobody_wait():
+    assert Pace(math.inf, 0.0).wait_s(10) == 0
+    assert Pace(1.0, 0.5).wait_s(10) == 6

@@ -10,6 +10,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from lading.http.accounts import Accounts
+from lading.http.connections import Connections
 from lading.http.lane import Lane, LaneProtocol
 from lading.http.protocol import GuardedProtocol
 
@@ -53,7 +54,7 @@ class Told:
     """What came back on one connection.
 
     Attributes:
-        data: all bytes, without dates and with every id that was made replaced.
+        data: all bytes, without dates, and with every id that was made and every `Retry-After` replaced.
         is_closed: whether the server closed it.
         lane: requests that took the lane.
     """
@@ -75,9 +76,10 @@ class Road:
         self.state.default_headers = [(b"date", b"now")]
         self._lane = Lane(service, self.accounts) if lane else None
         self._settings = service.settings
+        self.everybody = Connections.of(service.settings)
 
     def protocol(self) -> Any:
-        rest = {"config": self.config, "server_state": self.state, "app_state": {}}
+        rest = {"config": self.config, "server_state": self.state, "app_state": {}, "everybody": self.everybody}
         if self._lane is not None:
             return LaneProtocol(lane=self._lane, **rest)
         return GuardedProtocol(settings=self._settings, accounts=self.accounts, **rest)
@@ -107,7 +109,8 @@ class Road:
 
 
 _IDS = re.compile(rb"[0-9a-f]{32}")
+_PAUSE = re.compile(rb"(?<=\r\nretry-after: )[1-3](?=\r\n)")
 
 
 def _normal(data: bytes) -> bytes:
-    return _IDS.sub(b"ID", data)
+    return _PAUSE.sub(b"SOON", _IDS.sub(b"ID", data))

@@ -22,7 +22,7 @@ def test_an_id_is_made_where_none_came():
 
 def test_the_callers_ids_are_taken():
     ids = ids_of([(b"x-request-id", b"mine"), (b"x-correlation-id", b"ours")])
-    assert ids == ("mine", "ours")
+    assert (ids.request, ids.correlation) == ("mine", "ours")
 
 
 def test_a_correlation_alone_leaves_the_request_its_own_id():

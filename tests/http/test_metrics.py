@@ -39,6 +39,7 @@ def test_at_the_start_the_model_is_told_and_the_request_that_asks(client: Client
         "lading_model_info native model 1.0.0": 1,
         "lading_golden_rows": 50,
         "lading_in_flight": 1,
+        "lading_queue_rows": 0,
         "lading_workers": 1,
     }
 

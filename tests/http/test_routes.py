@@ -83,7 +83,7 @@ def test_while_there_is_no_model_only_health_and_metrics_are_answered(
     for route in ("/ready", "/metadata", "/schema", "/openapi.json", "/predict?x=1"):
         answer = client.get(route)
         assert problem_of(answer, 503, "not_ready")["detail"] == told
-        assert answer.headers["retry-after"] == "1"
+        assert answer.headers["retry-after"] in {"1", "2", "3"}
     problem_of(client.post("/predict", json={"x": 1}), 503, "not_ready")
 
 

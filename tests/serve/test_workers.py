@@ -325,7 +325,8 @@ def test_a_refusal_while_it_loads_says_when_to_come_again(start: Any, waiting_pa
     server = start(waiting_path, *TWO, is_awaited=False, port=a_free_port())
     gate.is_entered()
     answer = httpx.post(f"{server.url}/predict", json={"x0": 1})
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] in {"1", "2", "3"}
     assert answer.json()["detail"] == "the model is loading"
     assert answer.headers["connection"] == "close"
     assert httpx.get(f"{server.url}/metrics").status_code == 200

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -20,8 +21,7 @@ from lading.schema.unusual import Warning
 Mask = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """What one request gets: a prediction for each of its rows, as JSON values.
 
     Attributes:
@@ -56,8 +56,7 @@ class Fault:
         return error if len(is_bad) == 1 else with_row(error, int(is_bad.argmax()))
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(msgspec.Struct, frozen=True, gc=False):
     """A batch's predictions as JSON values, and which rows may not leave."""
 
     predictions: Sequence[Any]
@@ -97,10 +96,12 @@ class OutputCheck:
         self._refuse_shapes(predictions, rows)
         values = self._named(_plain(predictions.prediction))
         probabilities = self._probabilities(predictions.probabilities) if predictions.probabilities else None
-        return Checked(values, probabilities, tuple(self._faults(predictions)))
+        return Checked(values, probabilities, list(self._faults(predictions)))
 
     def _refuse_shapes(self, predictions: Predictions, rows: int) -> None:
         targets = predictions.probabilities
+        if not targets and predictions.prediction.shape == (rows, *self._output.shape[1:]):
+            return
         if any(array.ndim not in (1, 2) or len(array) != rows for array in (predictions.prediction, *targets)):
             raise PredictionFailed("the model gave another number of answers than rows", code="output.shape")
         width = (len(self._names),) if self._names and len(targets) == 1 else None
@@ -210,6 +211,17 @@ def _is_within(array: Array, interval: Interval) -> Mask:
 
 def _by_row(cells: Mask) -> Mask:
     return cells if cells.ndim == 1 else np.logical_and.reduce(cells, axis=1)
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def json_of(answer: Answer, *, is_single: bool, request_id: str) -> bytes:
+    """The answer as a caller gets it; the id holds nothing that JSON escapes."""
+    if is_single and answer.probabilities is None and not answer.warnings:
+        return b'{"prediction":%b,"id":"%b"}\n' % (_encode(answer.predictions[0]), request_id.encode())
+    # The line end is for people: without it a shell's prompt stands behind the answer.
+    return _encode(body_of(answer, is_single=is_single, request_id=request_id)) + b"\n"
 
 
 def body_of(answer: Answer, *, is_single: bool, request_id: str | None = None) -> Mapping[str, Any]:

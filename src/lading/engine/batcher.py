@@ -21,6 +21,7 @@ from typing import Any
 
 from lading.engine.answers import Answer, Checked, with_row
 from lading.engine.job import Batch, Commit, Done, Job, Outcome, commit_at_once
+from lading.engine.pace import Pace
 from lading.errors import (
     DeadlineExceeded,
     JournalUnavailable,
@@ -52,12 +53,19 @@ class Batcher:
         max_batch_rows: int = 1024,
         max_queue_rows: int = 20_000,
         is_slow: Callable[[int], bool] = lambda rows: False,
+        pace: Pace | None = None,
+        tell_queued: Callable[[int], None] = lambda rows: None,
+        answered: Callable[[], None] = lambda: None,
     ) -> None:
         self._run = run
         self._commit = commit
         self._max_batch_rows = max_batch_rows
         self._max_queue_rows = max_queue_rows
         self._is_slow = is_slow
+        self._pace = pace or Pace(0.0, 0.0)
+        self._tell_queued = tell_queued
+        self._answered = answered
+        self._told_rows = 0
         self._queue: deque[Job] = deque()
         self._queued_rows = 0
         self._running: Sequence[Job] = ()
@@ -91,20 +99,36 @@ class Batcher:
         """Queue a request; `done` is called once with its answer or its error, never from within this call.
 
         Raises:
-            QueueFull: too many rows wait already.
+            QueueFull: too many rows wait already, or for so long that this one would hardly be in time.
         """
-        if self._queued_rows and self._queued_rows + len(rows) > self._max_queue_rows:
+        count = len(rows)
+        if self._queued_rows and self._queued_rows + count > self._max_queue_rows:
             raise QueueFull(f"more than {self._max_queue_rows} rows wait for the model")
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             self._move(loop)
-        job = Job(rows, done, proba=proba, deadline=deadline, context=context)
+        if self._running and self._queue and deadline is not None:
+            self._refuse_late(deadline - loop.time())
+        job = Job(rows, done, proba, deadline, context)
         self._queue.append(job)
-        self._queued_rows += len(rows)
+        self._queued_rows += count
         if not self._is_busy:
             self._is_busy = True
             loop.call_soon(self._turn)
+        elif self._running:
+            self._tell()
         return job
+
+    def _refuse_late(self, left_s: float) -> None:
+        # Half of the time is for what the pace does not know: the batch that runs, and other work of this machine.
+        if self._pace.wait_s(self._queued_rows) > left_s / 2:
+            raise QueueFull("what waits for the model takes longer than this request has time")
+
+    def _tell(self) -> None:
+        """Say how many rows wait, unless it was said: those that wait for the end of this turn only do not count."""
+        if self._queued_rows != self._told_rows:
+            self._told_rows = self._queued_rows
+            self._tell_queued(self._told_rows)
 
     def _move(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin anew on another event loop, as test clients have one a request; who waited on the last is gone."""
@@ -124,6 +148,7 @@ class Batcher:
         """Refuse what waits; a batch in the model's thread is left to end by itself."""
         waiting, self._queue = self._queue, deque()
         self._queued_rows = 0
+        self._tell()
         for job in waiting:
             job.answer(NotReady("the service is stopping"))
         if self._sweep is not None:
@@ -138,6 +163,7 @@ class Batcher:
     def _turn(self) -> None:
         assert self._loop is not None
         jobs, rows = self._take()
+        self._tell()
         if not jobs:
             self._is_busy = False
             return
@@ -167,17 +193,19 @@ class Batcher:
         now = self._loop.time()
         jobs: list[Job] = []
         rows = 0
+        most = min(self._max_batch_rows, self._pace.batch_rows)
         while self._queue:
             job = self._queue[0]
-            if jobs and rows + len(job.rows) > self._max_batch_rows:
+            count = len(job.rows)
+            if jobs and rows + count > most:
                 break
             self._queue.popleft()
-            self._queued_rows -= len(job.rows)
+            self._queued_rows -= count
             if job.deadline is not None and job.deadline <= now:
                 job.answer(DeadlineExceeded("the deadline passed in the queue"))
             if not job.is_done:
                 jobs.append(job)
-                rows += len(job.rows)
+                rows += count
         return jobs, rows
 
     def _outcomes(self, jobs: Sequence[Job]) -> list[Outcome]:
@@ -197,6 +225,8 @@ class Batcher:
     def _outcomes_together(self, jobs: Sequence[Job]) -> list[Outcome]:
         rows = jobs[0].rows if len(jobs) == 1 else [row for job in jobs for row in job.rows]
         checked, unusual = self._run(rows, proba=any(job.proba for job in jobs))
+        if not checked.faults and not unusual and checked.probabilities is None and _are_single(jobs):
+            return [Answer([prediction]) for prediction in checked.predictions]
         outcomes: list[Outcome] = []
         start = 0
         for job in jobs:
@@ -240,7 +270,9 @@ class Batcher:
         assert self._loop is not None
         self._running = ()
         self._began = None
-        self._loop.call_soon(self._turn)
+        self._is_busy = bool(self._queue)
+        if self._is_busy:
+            self._loop.call_soon(self._turn)
         _expire(jobs, self._loop.time(), "in the model")
         batch = Batch(tuple(jobs), tuple(outcomes))
         self._committing.add(batch)
@@ -260,6 +292,7 @@ class Batcher:
             logger.error("a batch could not be recorded: %s", type(error).__name__)
         for job, outcome in zip(batch.jobs, batch.outcomes, strict=True):
             job.answer(outcome if error is None else JournalUnavailable("the decision could not be recorded"))
+        self._answered()
 
     def _watch_deadlines(self) -> None:
         if self._sweep is None and self._loop is not None:
@@ -283,6 +316,7 @@ class Batcher:
         if any(job.is_done for job in self._queue):
             self._queue = deque(job for job in self._queue if not job.is_done)
             self._queued_rows = sum(len(job.rows) for job in self._queue)
+            self._tell()
 
 
 def _expire(jobs: Sequence[Job] | deque[Job], now: float, phase: str) -> None:
@@ -290,6 +324,10 @@ def _expire(jobs: Sequence[Job] | deque[Job], now: float, phase: str) -> None:
     late = [job for job in jobs if job.deadline is not None and job.deadline <= now]
     for job in late:
         job.answer(DeadlineExceeded(f"the deadline passed {phase}"))
+
+
+def _are_single(jobs: Sequence[Job]) -> bool:
+    return {len(job.rows) for job in jobs} == {1}
 
 
 def _answer(checked: Checked, unusual: Sequence[Unusual], within: slice, job: Job) -> Answer:

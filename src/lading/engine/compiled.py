@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from lading.bundle.manifest import Manifest
+from lading.engine.arithmetic import arithmetic
 from lading.flavors.flavor import Predictions
 from lading.flavors.onnx import open_session
 from lading.schema.estimator import Learned
@@ -42,7 +43,7 @@ class CompiledModel:
         classes = schema.outputs[0].classes
         self.classes: tuple[tuple[Value, ...], ...] = (classes,) if classes else ()
         self._class_dtype = np.array(classes).dtype if classes and not isinstance(classes[0], str) else None
-        self._session = open_session(data)
+        self._session = arithmetic(data) or open_session(data)
         self._inputs: tuple[tuple[str, np.dtype[Any] | None], ...] = tuple(
             (node.name, _DTYPES.get(node.type)) for node in self._session.get_inputs()
         )

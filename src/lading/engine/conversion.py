@@ -19,6 +19,7 @@ import numpy as np
 
 from lading.engine.compiled import MATRIX, MISSING
 from lading.engine.operators import register_converters
+from lading.engine.shortening import shorten
 from lading.errors import LadingError
 from lading.flavors.registry import flavor_named
 from lading.schema import fitted
@@ -109,6 +110,7 @@ def convert(job: Job, data: bytes, precision: Precision) -> bytes:
         target_opset=OPSETS,
         options=_options(model),
     )
+    shorten(graph.graph)
     if precision == "float64":
         _widen_outputs(graph.graph)
     graph.opset_import.sort(key=lambda imported: imported.domain)  # of a set, whose order is another each time

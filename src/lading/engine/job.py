@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+import msgspec
 
 from lading.engine.answers import Answer
 from lading.errors import LadingError
@@ -17,26 +18,24 @@ Outcome = Answer | LadingError
 Done = Callable[[Outcome], None]
 
 
-class Job:
+class Job(msgspec.Struct, eq=False):
     """One request in the engine.
 
     Attributes:
         rows: checked rows.
+        done: called once, with the answer or the error; see `answer`.
         proba: whether probabilities were asked for.
         deadline: on the clock of the event loop; None waits for ever.
         context: anything of the caller's, carried through to commit.
         is_done: it was answered, or its caller left.
     """
 
-    __slots__ = ("_done", "context", "deadline", "is_done", "proba", "rows")
-
-    def __init__(self, rows: Sequence[Row], done: Done, *, proba: bool, deadline: float | None, context: Any) -> None:
-        self.rows = rows
-        self.proba = proba
-        self.deadline = deadline
-        self.context = context
-        self.is_done = False
-        self._done = done
+    rows: Sequence[Row]
+    done: Done
+    proba: bool = False
+    deadline: float | None = None
+    context: Any = None
+    is_done: bool = False
 
     def cancel(self) -> None:
         """The caller left: nothing more is done for it, and a late answer is discarded."""
@@ -48,13 +47,12 @@ class Job:
             return
         self.is_done = True
         try:
-            self._done(outcome)
+            self.done(outcome)
         except Exception:
             logger.exception("a caller failed while it took its answer")
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Batch:
+class Batch(msgspec.Struct, frozen=True, eq=False, gc=False):
     """Requests that went through the model together, and what each is to get once they are committed.
 
     A job that is done before that, because its caller left or was told that it is too late, gets nothing.

@@ -6,7 +6,6 @@ import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from statistics import median
 from typing import Any
 
 from lading.schema.table import Row
@@ -14,6 +13,7 @@ from lading.schema.table import Row
 _REPEATS = 3
 _SLOW_S = 0.1
 _REMEMBERED = 5
+_LONG_S = 0.25
 
 
 @dataclass
@@ -32,6 +32,16 @@ class Pace:
         """What a batch of so many rows takes, about."""
         return self.base_s + self.row_s * rows
 
+    def wait_s(self, rows: int) -> float:
+        """How long so many rows keep the model busy, as far as anything is known."""
+        expected_s = self.seconds(rows)
+        return expected_s if expected_s < math.inf else 0.0
+
+    @property
+    def batch_rows(self) -> float:
+        """With how many rows a batch has what batches are for; more only make all of them wait."""
+        return max(_LONG_S, self.base_s) / self.row_s if self.row_s else math.inf
+
     def note(self, rows: int, seconds: float) -> None:
         """Learn from a batch."""
         if self.base_s == math.inf:  # nothing was known
@@ -42,7 +52,7 @@ class Pace:
         if error > _SLOW_S:
             self._correct(error)
         elif len(self._errors) == _REMEMBERED:
-            self._correct(median(self._errors))
+            self._correct(sorted(self._errors)[_REMEMBERED // 2])
 
     def _correct(self, error: float) -> None:
         self.base_s = max(0.0, self.base_s + error)

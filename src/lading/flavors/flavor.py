@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import msgspec
+
 from lading.schema.estimator import Learned
 from lading.schema.fields import Task, Value
 from lading.schema.table import Array, Table
 
 
-@dataclass(frozen=True, slots=True)
-class Predictions:
+class Predictions(msgspec.Struct, frozen=True, gc=False):
     """What a model gave for a table.
 
     Attributes:

@@ -15,7 +15,17 @@ from typing import Literal, NamedTuple
 from lading.errors import FormatError
 from lading.schema.fields import Value
 
-__all__ = ["DOMAINS", "MAX_BYTES", "MAX_DEPTH", "OnnxFile", "read_onnx_file"]
+__all__ = [
+    "BYTES",
+    "DOMAINS",
+    "MAX_BYTES",
+    "MAX_DEPTH",
+    "VARINT",
+    "OnnxFile",
+    "each_field",
+    "read_onnx_file",
+    "whole_numbers",
+]
 
 MAX_BYTES = 2**31 - 1
 """What a protobuf message may have."""
@@ -41,7 +51,7 @@ _EXTERNAL_DATA, _DATA_LOCATION = 13, 14
 _NAME, _INTS, _STRINGS = 1, 8, 9
 _INT_LABELS, _TEXT_LABELS = (b"classlabels_int64s", b"classlabels_ints"), b"classlabels_strings"
 
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+VARINT, _FIXED64, BYTES, _FIXED32 = 0, 1, 2, 5
 _FIXED_BYTES = {_FIXED64: 8, _FIXED32: 4}
 # Trees are millions of numbers and modes with a tag before each: a run of them is passed over in one go.
 _FIXED32_RUN = rb"[\x0d\x15\x1d\x25\x2d\x35\x3d].{4}"
@@ -103,16 +113,16 @@ def _within(data: bytes, message: _Message, fields: Iterator[_Field]) -> Iterato
     if message.depth >= MAX_DEPTH:
         raise FormatError(f"the ONNX file has messages more than {MAX_DEPTH} deep", hint="export the model again")
     for field in fields:
-        if field.wire == _BYTES and field.number in kinds:
+        if field.wire == BYTES and field.number in kinds:
             yield _Message(kinds[field.number], field.start, field.end, message.depth + 1)
-        elif field.wire == _BYTES and field.number == domain:
+        elif field.wire == BYTES and field.number == domain:
             _refuse_strange(data[field.start : field.end])
 
 
 def _checked_tensor(data: bytes, message: _Message) -> Iterator[_Field]:
     for field in _fields(data, message):
-        is_elsewhere = field.number == _DATA_LOCATION and field.wire == _VARINT and field.value
-        if is_elsewhere or (field.number == _EXTERNAL_DATA and field.wire == _BYTES):
+        is_elsewhere = field.number == _DATA_LOCATION and field.wire == VARINT and field.value
+        if is_elsewhere or (field.number == _EXTERNAL_DATA and field.wire == BYTES):
             raise FormatError(
                 "the ONNX file keeps data in another file, and a model is one file",
                 hint="export it with its data inside: onnx.save(model, path, save_as_external_data=False)",
@@ -134,22 +144,33 @@ def _labels(data: bytes, attribute: _Message) -> tuple[Value, ...]:
     """The class labels in an attribute; none where it is another one."""
     names = [data[field.start : field.end] for field in _named(data, attribute)]
     if any(name in _INT_LABELS for name in names):
-        return tuple(value for field in _each_field(data, attribute) for value in _ints(data, field))
+        return tuple(
+            value for field in each_field(data, attribute.start, attribute.end) for value in _ints(data, field)
+        )
     if _TEXT_LABELS in names:
-        parts = [field for field in _each_field(data, attribute) if (field.number, field.wire) == (_STRINGS, _BYTES)]
+        parts = [
+            field
+            for field in each_field(data, attribute.start, attribute.end)
+            if (field.number, field.wire) == (_STRINGS, BYTES)
+        ]
         return tuple(data[part.start : part.end].decode("utf-8", "replace") for part in parts)
     return ()
 
 
 def _named(data: bytes, attribute: _Message) -> Iterator[_Field]:
-    return (field for field in _fields(data, attribute) if (field.number, field.wire) == (_NAME, _BYTES))
+    return (field for field in _fields(data, attribute) if (field.number, field.wire) == (_NAME, BYTES))
 
 
 def _ints(data: bytes, field: _Field) -> Iterator[int]:
-    """The numbers in the field `ints`, of which each may have a field of its own, or all be in one."""
-    if field.number == _INTS and field.wire == _VARINT:
+    """The numbers in the field `ints`; none where it is another one."""
+    return whole_numbers(data, field) if field.number == _INTS else iter(())
+
+
+def whole_numbers(data: bytes, field: _Field) -> Iterator[int]:
+    """The numbers in a field of whole ones, of which each may have a field of its own, or all be in one."""
+    if field.wire == VARINT:
         yield _signed(field.value)
-    elif field.number == _INTS and field.wire == _BYTES:
+    elif field.wire == BYTES:
         position = field.start
         while position < field.end:
             value, position = _varint(data, position, field.end)
@@ -173,11 +194,10 @@ def _fields(data: bytes, message: _Message) -> Iterator[_Field]:
         position = field.end
 
 
-def _each_field(data: bytes, message: _Message) -> Iterator[_Field]:
-    """The fields of a message, all of them."""
-    position = message.start
-    while position < message.end:
-        field = _field(data, position, message.end)
+def each_field(data: bytes, position: int, end: int) -> Iterator[_Field]:
+    """The fields of the message that stands there, all of them."""
+    while position < end:
+        field = _field(data, position, end)
         yield field
         position = field.end
 
@@ -185,10 +205,10 @@ def _each_field(data: bytes, message: _Message) -> Iterator[_Field]:
 def _field(data: bytes, position: int, end: int) -> _Field:
     tag, start = _varint(data, position, end)
     number, wire = tag >> 3, tag & 7
-    if wire == _VARINT:
+    if wire == VARINT:
         value, stop = _varint(data, start, end)
         return _checked(_Field(number, wire, start, stop, value), end)
-    if wire == _BYTES:
+    if wire == BYTES:
         size, start = _varint(data, start, end)
         return _checked(_Field(number, wire, start, start + size), end)
     if wire in _FIXED_BYTES:

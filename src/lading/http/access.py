@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import time
 from collections.abc import Sequence
 
 import msgspec
@@ -44,20 +46,28 @@ class AccessLog:
     def _flush(self) -> None:
         entries, self._entries = self._entries, []
         if logger.isEnabledFor(logging.INFO):
-            # Not `logger.info`, which looks through the stack for who called it.
-            record = logging.LogRecord(logger.name, logging.INFO, __file__, 0, "%s", (_Lines(entries),), None)
-            record.entries = entries
-            logger.handle(record)
+            logger.handle(_Record(entries))
 
 
-class _Lines:
-    """The entries as text, made only if a handler asks for it."""
+class _Record(logging.LogRecord):
+    """Requests as one record; their text is made only if a handler asks for it."""
 
     def __init__(self, entries: Sequence[Entry]) -> None:
-        self._entries = entries
+        # Who logs and where is always the same, and takes longer to find out than the requests took to answer.
+        self.__dict__ = _FIELDS.copy()
+        self.process = os.getpid()
+        self.created = time.time()
+        self.msecs = self.created % 1 * 1000
+        self.relativeCreated = self.created * 1000 - _BEGAN_MS
+        self.entries = entries
 
-    def __str__(self) -> str:
-        return "\n".join(text_line(entry) for entry in self._entries)
+    def getMessage(self) -> str:
+        """A line a request."""
+        return "\n".join(text_line(entry) for entry in self.entries)
+
+
+_FIELDS = logging.LogRecord(logger.name, logging.INFO, __file__, 0, "requests", (), None).__dict__
+_BEGAN_MS = _FIELDS["created"] * 1000 - _FIELDS["relativeCreated"]
 
 
 def text_line(entry: Entry) -> str:

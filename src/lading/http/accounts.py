@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 import traceback
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import cache
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from lading.errors import LadingError, PredictionFailed, Refused
 from lading.http.access import AccessLog, Entry
@@ -27,8 +27,7 @@ UNFORESEEN = "internal"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 
 
-@dataclass(slots=True)
-class Exchange:
+class Exchange(msgspec.Struct, gc=False):
     """One request and what is known about its answer; routes of the application find it in `scope["lading"]`."""
 
     ids: Ids
@@ -47,24 +46,14 @@ class Accounts:
         self._counters = counters
         self._log = AccessLog()
         self._in_flight = 0
-        self._is_noting = False
         self._millisecond = 0
         self._clock = ""
 
-    def open(self, ids: Ids) -> Exchange:
+    def open(self, ids: Ids, *, route: str = "unknown") -> Exchange:
         """A request that has arrived."""
         self._in_flight += 1
         self._counters.set("in_flight", self._in_flight)
-        return Exchange(ids, time.perf_counter())
-
-    def _note_soon(self) -> None:
-        """Say how many are in flight, once at the end of this turn of the event loop."""
-        self._is_noting = True
-        asyncio.get_running_loop().call_soon(self._note)
-
-    def _note(self) -> None:
-        self._is_noting = False
-        self._counters.set("in_flight", self._in_flight)
+        return Exchange(ids, time.perf_counter(), route)
 
     def fail(self, exchange: Exchange, told: LadingError, error: Exception) -> None:
         """Note the error that the caller is told, and in the log the one that was behind it."""
@@ -80,22 +69,39 @@ class Accounts:
 
         Before it is written: else a process that is killed in between has answered what nobody counted.
         """
-        if exchange.is_closed:
-            return
-        exchange.is_closed = True
-        duration_s = time.perf_counter() - exchange.start
-        counters, route, status = self._counters, exchange.route, exchange.status
-        self._in_flight -= 1
-        if not self._is_noting:
-            self._note_soon()
-        counters.add("requests", _label(route, status))
-        counters.observe("request_seconds", duration_s, route)
-        request, correlation = exchange.ids
-        known = method if method in _METHODS else "OTHER"
-        duration_ms = round(duration_s * 1000, 3)
-        self._log.add(
-            Entry(self._now(), known, route, status, exchange.rows, duration_ms, request, correlation, exchange.code)
-        )
+        if not exchange.is_closed:
+            self.close_all([exchange], exchange.route, method if method in _METHODS else "OTHER")
+
+    def close_all(self, exchanges: Sequence[Exchange], route: str, method: str) -> None:
+        """The same for requests of one route that are answered together, none of which was closed before."""
+        now, clock = time.perf_counter(), self._now()
+        counts: dict[int, int] = {}
+        durations_s: list[float] = []
+        for exchange in exchanges:
+            exchange.is_closed = True
+            status, ids = exchange.status, exchange.ids
+            counts[status] = counts.get(status, 0) + 1
+            duration_s = now - exchange.start
+            durations_s.append(duration_s)
+            duration_ms = int(duration_s * 1e6) / 1000
+            self._log.add(
+                Entry(
+                    clock,
+                    method,
+                    route,
+                    status,
+                    exchange.rows,
+                    duration_ms,
+                    ids.request,
+                    ids.correlation,
+                    exchange.code,
+                )
+            )
+        self._in_flight -= len(exchanges)
+        self._counters.set("in_flight", self._in_flight)
+        for status, count in counts.items():
+            self._counters.add("requests", f"{route} {status}", count)
+        self._counters.observe_all("request_seconds", durations_s, route)
 
     def _now(self) -> str:
         """The time of the log, written out once a millisecond."""
@@ -104,11 +110,6 @@ class Accounts:
             self._millisecond = millisecond
             self._clock = datetime.fromtimestamp(millisecond / 1000, UTC).isoformat(timespec="milliseconds")
         return self._clock
-
-
-@cache
-def _label(route: str, status: int) -> str:
-    return f"{route} {status}"
 
 
 def told(error: Exception) -> LadingError:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
+
+import msgspec
 
 MAX_CHARS = 128
 _STRANGE = re.compile(r"[^A-Za-z0-9._:/@+=-]")
 
 
-class Ids(NamedTuple):
+class Ids(msgspec.Struct, frozen=True, gc=False):
     """The id of one request, and the one by which its caller groups requests."""
 
     request: str

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
-from lading.engine.answers import body_of
+from lading.engine.answers import json_of
 from lading.engine.job import Job, Outcome
 from lading.errors import LadingError
 from lading.http.accounts import CLOSED_BY_CALLER, Accounts, Exchange, told
@@ -27,7 +25,10 @@ from lading.service import Service
 
 _BEGINS = b"POST "
 _HEAD_END = b"\r\n\r\n"
-_encode = msgspec.json.Encoder().encode
+_LAST_END = b"\r\n" + CLOSE + b"\r\n"
+_CORRELATION = b"\r\nx-correlation-id: "
+_NOTHING = b"\0"
+_NO_HEAD = Head(0)
 
 
 class Lane:
@@ -42,32 +43,50 @@ class Lane:
         self.service = service
         self.accounts = accounts
         self.route = route
+        self.timeout_s = service.settings.request_timeout_s
         self.max_bytes = min(INLINE_BYTES, service.settings.max_body_bytes)
         self.heads = Heads((route,))
         self._fields: object = None
-        self._begin = b""
         self._label = ""
-        self._middle = b""
+        self._tops: dict[int, bytes] = {}
+        self._answered: list[LaneProtocol] = []
+        service.answered = self._flush
 
-    def begin(self, fields: list[tuple[bytes, bytes]]) -> bytes:
-        """A good answer up to its length; `fields` are the server's own, which change once a second."""
-        if fields is not self._fields:
-            self._fields = fields
-            lines = [b"%b: %b\r\n" % field for field in fields]
-            self._begin = b"".join([b"HTTP/1.1 200 OK\r\n", *lines, b"content-length: "])
-        return self._begin
+    def answer(self, connection: LaneProtocol) -> None:
+        """Write a connection's answer with the others of its batch, which are counted and logged together."""
+        self._answered.append(connection)
 
-    def middle(self) -> bytes:
-        """What stands between the body's length and the ids; it changes with the model alone."""
-        label = self.service.label
-        if label is not self._label:
-            self._label = label
-            self._middle = b"\r\ncontent-type: application/json\r\nx-model: %b\r\nx-request-id: " % label.encode()
-        return self._middle
+    def _flush(self) -> None:
+        answered, self._answered = self._answered, []
+        if answered:
+            self.accounts.close_all([each.exchange for each in answered if each.exchange], self.route, "POST")
+        for each in answered:
+            each.send()
+
+    def top(self, fields: list[tuple[bytes, bytes]], length: int) -> bytes:
+        """A good answer up to its ids; `fields` are the server's own, which change once a second.
+
+        Args:
+            length: of the body, in bytes.
+        """
+        if fields is not self._fields or self.service.label is not self._label:
+            self._fields, self._label, self._tops = fields, self.service.label, {}
+        top = self._tops.get(length)
+        if top is None:
+            lines = b"".join(b"%b: %b\r\n" % field for field in fields)
+            top = self._tops[length] = (
+                b"HTTP/1.1 200 OK\r\n%bcontent-length: %d\r\ncontent-type: application/json\r\nx-model: %b\r\n"
+                b"x-request-id: " % (lines, length, self._label.encode())
+            )
+        return top
 
 
 class LaneProtocol(GuardedProtocol):
-    """A connection on which plain prediction requests take the lane."""
+    """A connection on which plain prediction requests take the lane.
+
+    Attributes:
+        exchange: the request of the lane that is in flight; None while there is none.
+    """
 
     def __init__(self, *, lane: Lane, **rest: Any) -> None:
         super().__init__(settings=lane.service.settings, accounts=lane.accounts, **rest)
@@ -75,12 +94,15 @@ class LaneProtocol(GuardedProtocol):
         self._begun = b""
         self._later: list[bytes] = []
         self._job: Job | None = None
-        self._exchange: Exchange | None = None
+        self.exchange: Exchange | None = None
+        self._reply = b""
         self._is_kept = self._is_single = True
+        self._usual = _NOTHING
+        self._usual_head = _NO_HEAD
 
     def data_received(self, data: bytes) -> None:
         """Take a whole plain request, or hand the bytes to the ordinary road."""
-        if self._exchange is not None:
+        if self.exchange is not None:
             self._later.append(data)
             self.flow.pause_reading()
             return
@@ -111,12 +133,20 @@ class LaneProtocol(GuardedProtocol):
 
     def _enter(self, data: bytes) -> bool:
         """Answer a request that is whole, or wait for the rest of its body; False where it is not for the lane."""
-        end = data.find(_HEAD_END) + len(_HEAD_END)
-        head = self._lane.heads.read(data[:end]) if end >= len(_HEAD_END) else None
-        if head is None or head.length > self._lane.max_bytes or len(data) > end + head.length:
+        if data.startswith(self._usual):
+            head, end = self._usual_head, len(self._usual)
+        else:
+            end = data.find(_HEAD_END) + len(_HEAD_END)
+            found = self._lane.heads.read(data[:end]) if end >= len(_HEAD_END) else None
+            if found is None:
+                return False
+            head = found
+            self._usual, self._usual_head = data[:end], head
+        excess = len(data) - end - head.length
+        if excess > 0 or head.length > self._lane.max_bytes:
             return False
         self._unset_keepalive_if_required()
-        if len(data) < end + head.length:
+        if excess < 0:
             self._begun = data
             self._waits_since = None
             return True
@@ -127,65 +157,57 @@ class LaneProtocol(GuardedProtocol):
     def _answer(self, head: Head, body: bytes) -> None:
         lane = self._lane
         request = head.request or new_id()
-        exchange = self._exchange = lane.accounts.open(Ids(request, head.correlation or request))
-        exchange.route = lane.route
+        ids = Ids(request, head.correlation or request)
+        exchange = self.exchange = lane.accounts.open(ids, route=lane.route)
         self._is_kept = head.is_kept
         try:
             service = lane.service
-            timeout = timeout_s(head.timeout_ms, service.settings.request_timeout_s)
+            may_take_s = timeout_s(head.timeout_ms, lane.timeout_s) if head.timeout_ms else lane.timeout_s
             decoded = service.decoder.json(body)
             rows = decoded.rows
             exchange.rows = len(rows)
-            deadline = self.loop.time() + timeout
             self._is_single = decoded.is_single
-            self._job = service.predict(rows, self._done, proba=False, deadline=deadline, context=exchange.ids)
+            deadline = self.loop.time() + may_take_s
+            self._job = service.predict(rows, self._done, proba=False, deadline=deadline, context=ids)
         except Exception as error:
             self._fail(error)
 
     def _done(self, outcome: Outcome) -> None:
-        """Write the answer of the request in flight."""
-        exchange = self._exchange
+        """Make the answer of the request in flight; it is sent with those of its batch."""
+        exchange = self.exchange
         if exchange is None:  # the caller has left
             return
         if isinstance(outcome, LadingError):
             self._fail(outcome)
             return
         exchange.status = 200
-        request, correlation = exchange.ids
-        lane = self._lane
-        body = _encode(body_of(outcome, is_single=self._is_single, request_id=request))
-        self._write(
-            b"%b%d%b%b\r\nx-correlation-id: %b\r\n%b\r\n%b\n"
-            % (
-                lane.begin(self.server_state.default_headers),
-                len(body) + 1,
-                lane.middle(),
-                request.encode(),
-                correlation.encode(),
-                CLOSE if self._is_last() else b"",
-                body,
-            )
-        )
+        ids = exchange.ids
+        request = ids.request.encode()
+        body = json_of(outcome, is_single=self._is_single, request_id=ids.request)
+        top = self._lane.top(self.server_state.default_headers, len(body))
+        end = _LAST_END if self._is_last() else _HEAD_END
+        self._reply = b"".join((top, request, _CORRELATION, ids.correlation.encode(), end, body))
+        self._lane.answer(self)
 
     def _fail(self, error: Exception) -> None:
-        assert self._exchange is not None
-        exchange, refusal = self._exchange, told(error)
+        assert self.exchange is not None
+        exchange, refusal = self.exchange, told(error)
         self._lane.accounts.fail(exchange, refusal, error)
         response = problem(refusal, exchange.ids.request)
         exchange.status = response.status_code
         fields = self.server_state.default_headers
-        self._write(response_bytes(response, fields, exchange.ids, is_closing=self._is_last()))
+        self._reply = response_bytes(response, fields, exchange.ids, is_closing=self._is_last())
+        self._lane.accounts.close(exchange, "POST")
+        self.send()
 
     def _is_last(self) -> bool:
         return not self._is_kept or self._lane.service.is_draining
 
-    def _write(self, data: bytes) -> None:
-        """Write the answer, and go on with what has come meanwhile."""
-        assert self._exchange is not None
-        self._lane.accounts.close(self._exchange, "POST")
-        self.transport.write(data)
+    def send(self) -> None:
+        """Write the answer that was made and counted, and go on with what has come meanwhile."""
+        self.transport.write(self._reply)
         self.server_state.total_requests += 1
-        self._exchange = self._job = None
+        self.exchange = self._job = None
         if self._is_last():
             self.transport.close()
             return
@@ -197,22 +219,22 @@ class LaneProtocol(GuardedProtocol):
 
     def shutdown(self) -> None:
         """Close as soon as nothing is in flight."""
-        if self._exchange is None:
+        if self.exchange is None:
             super().shutdown()
         else:
             self._is_kept = False
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Do nothing more for a caller that has left."""
-        if self._exchange is not None:
+        if self.exchange is not None:
             if self._job is not None:
                 self._job.cancel()
-            self._exchange.status = CLOSED_BY_CALLER
-            self._lane.accounts.close(self._exchange, "POST")
-            self._exchange = None
+            self.exchange.status = CLOSED_BY_CALLER
+            self._lane.accounts.close(self.exchange, "POST")
+            self.exchange = None
         super().connection_lost(exc)
 
     @property
     def is_answering(self) -> bool:
         """Whether a request of the lane is in flight."""
-        return self._exchange is not None
+        return self.exchange is not None

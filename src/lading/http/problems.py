@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from lading import errors
 from lading.errors import InputError, LadingError, Refused
 
 MEDIA_TYPE = "application/problem+json"
+_SPREAD_S = 2
 
 # The first class that an error is one of decides.
 _STATUSES: tuple[tuple[type[LadingError], int, str], ...] = (
@@ -64,5 +66,13 @@ def _headers(error: LadingError) -> dict[str, str]:
     if isinstance(error, HttpError):
         return error.headers
     if isinstance(error, Refused):
-        return {"Retry-After": str(math.ceil(error.retry_after_s))}
+        return {"Retry-After": retry_after(error.retry_after_s)}
     return {}
+
+
+def retry_after(seconds: float = 1.0) -> str:
+    """The whole number of seconds, `seconds` at least, after which to try again.
+
+    It is another one each time: callers who are refused together are not to come back together.
+    """
+    return str(math.ceil(seconds) + random.randint(0, _SPREAD_S))

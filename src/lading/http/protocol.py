@@ -5,11 +5,13 @@ The parser is httptools' (llhttp, strict). What it tolerates and what nobody sho
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from lading.http.accounts import Accounts
+from lading.http.connections import Connections, TooManyConnections
 from lading.http.guard import (
     MAX_FIELDS,
     MAX_TARGET_BYTES,
@@ -37,16 +39,40 @@ class GuardedProtocol(HttpToolsProtocol):
         is_refused: nothing that arrives now is read any more.
     """
 
-    def __init__(self, *, settings: Settings, accounts: Accounts, **rest: Any) -> None:
+    def __init__(self, *, settings: Settings, accounts: Accounts, everybody: Connections, **rest: Any) -> None:
         super().__init__(**rest)
         self._settings = settings
         self._accounts = accounts
+        self._everybody = everybody
+        self._end: asyncio.TimerHandle | None = None
         self._refusal: HttpError | None = None
         self.is_refused = False
         self._head_bytes = self._fed_bytes = 0
         self._is_in_head = False
         self._waits_since: float | None = self.loop.time()
         self.is_between = True
+
+    # --- who is connected
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Come in, or be told that there are too many."""
+        super().connection_made(transport)
+        try:
+            self._everybody.enter(self)
+        except TooManyConnections as error:
+            self._refuse(error)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Leave nothing behind."""
+        self._everybody.leave(self)
+        if self._end is not None:
+            self._end.cancel()
+        super().connection_lost(exc)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the next is to come from the caller: a head, or the rest of one."""
+        return self._waits_since is not None or self.timeout_keep_alive_task is not None
 
     # --- bounds
 
@@ -144,7 +170,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Close a little later: the system throws away an answer together with what is unread."""
         if self.transport.can_write_eof():
             self.transport.write_eof()
-        self.loop.call_later(_LINGER_S, self.transport.close)
+        self._end = self.loop.call_later(_LINGER_S, self.transport.close)
 
     @property
     def is_answering(self) -> bool:

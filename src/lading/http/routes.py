@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from lading.engine.answers import body_of
+from lading.engine.answers import json_of
 from lading.errors import BrokenInput, NotReady, UsageError
 from lading.http.accounts import Exchange
 from lading.http.body import read_body
@@ -51,8 +51,8 @@ class Predict:
         exchange.rows = len(decoded.rows)
         predicting = self._service.predict_async(decoded.rows, may_take_s, proba=proba, context=exchange.ids)
         answer = await unless_left(receive, predicting)
-        body = body_of(answer, is_single=decoded.is_single, request_id=exchange.ids.request)
-        response = _json(body)
+        body = json_of(answer, is_single=decoded.is_single, request_id=exchange.ids.request)
+        response = Response(body, media_type=JSON)
         response.headers["x-model"] = self._service.label
         await response(scope, receive, send)
 
@@ -160,5 +160,4 @@ def plain_routes(service: Service, exposition: Callable[[], bytes]) -> dict[str,
 
 
 def _json(value: object) -> Response:
-    # The line end is for people: without it a shell's prompt stands behind the answer.
     return Response(msgspec.json.encode(value) + b"\n", media_type=JSON)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from bisect import bisect_left
+from collections.abc import Sequence
 
 from lading.monitor.families import FAMILIES, Family
 from lading.monitor.reading import fits, read
@@ -59,6 +60,14 @@ class SharedCounters:
         values = self._values
         values[index + 1 + bisect_left(_BOUNDS[name], value)] += 1
         values[index] += value
+
+    def observe_all(self, name: str, values: Sequence[float], label: str = "") -> None:
+        """Count values, each in its bucket, and add them to the sum."""
+        index = self._places.get((name, label)) or self._place(name, label)
+        memory, bounds = self._values, _BOUNDS[name]
+        for value in values:
+            memory[index + 1 + bisect_left(bounds, value)] += 1
+        memory[index] += sum(values)
 
     def total(self, name: str, label: str | None = None) -> float:
         """What all slots hold under a name, with this label or with any; of a histogram the sum of its values."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -26,7 +25,7 @@ from lading.schema.table import Row
 
 _LONG_NUMBER = re.compile(rb"[0-9.eE+-]{%d}" % (MAX_NUMBER_CHARS + 1))
 _SPLIT_KEYS = {"columns", "data", "index"}  # as pandas' `to_dict("split")` has it
-_WRAPPER = re.compile(rb'\s*\{\s*"(instances|X|columns|data)"\s*:')
+_WRAPPER = re.compile(rb'\s*\{\s*"(instances|X)"\s*:')
 _QUICK_NAME = re.compile(r'[^:"\\\x00-\x1f]*')
 """Names that the quick way can tell apart: no colon, and nothing that JSON escapes."""
 
@@ -38,8 +37,7 @@ class Limits(msgspec.Struct, frozen=True):
     max_cells: int = 5_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(msgspec.Struct, frozen=True, gc=False):
     """Checked rows, and whether they came as one object, so that one answer goes back."""
 
     rows: Sequence[Row]
@@ -52,6 +50,7 @@ class Decoder:
     def __init__(self, schema: Schema, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
         self._fields = schema.inputs
+        self._takes_one = len(schema.inputs) <= self._limits.max_cells
         self._checker = RowChecker(schema)
         self._quick = _Quick(schema) if all(map(_QUICK_NAME.fullmatch, schema.names)) else None
 
@@ -63,7 +62,10 @@ class Decoder:
             InputError: it is, but does not fit the schema; lists every problem.
             TooLarge: it has more rows or cells than one request may have.
         """
-        decoded = (self._quick and self._quick.decode(body)) or self._strict(parse_json(body))
+        quick = self._quick
+        if quick is not None and self._takes_one and (row := quick.one(body)) is not None:
+            return Decoded([row], is_single=True)
+        decoded = (quick and quick.many(body)) or self._strict(parse_json(body))
         self._bound(len(decoded.rows))
         return decoded
 
@@ -142,7 +144,8 @@ class _Quick:
     def __init__(self, schema: Schema) -> None:
         fields = schema.inputs
         self._width = len(fields)
-        self._names = {field.name for field in fields}
+        # A shorter object has no room for a number that is too long beside its names.
+        self._short_bytes = MAX_NUMBER_CHARS + sum(len(name.encode()) + len('"":,') for name in schema.names)
         self._finish = [(position, cell_checker(field)) for position, field in enumerate(fields) if _needs_check(field)]
         row: Any = _row_type(fields)
         cells: Any = tuple.__class_getitem__(tuple(_cell_type(field) for field in fields))
@@ -153,30 +156,36 @@ class _Quick:
         self._instances: Any = msgspec.json.Decoder(instances)
         self._matrix: Any = msgspec.json.Decoder(matrix)
 
-    def decode(self, body: bytes) -> Decoded | None:
+    def one(self, body: bytes) -> Row | None:
+        """The row of an object, as most requests have it."""
         try:
-            rows, colons, is_single = self._typed(body)
-            if body.count(b":") != colons or _LONG_NUMBER.search(body):
+            row = _astuple(self._object.decode(body))
+            if body.count(b":") != self._width or (len(body) > self._short_bytes and _LONG_NUMBER.search(body)):
                 return None
-            return Decoded(self._finished(rows), is_single)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, Complaint, LookupError):
+            return self._finished([row])[0] if self._finish else row
+        except _UNREADABLE:
             return None
 
-    def _typed(self, body: bytes) -> tuple[list[Row], int, bool]:
-        """The rows, how many colons their keys need, and whether it was one object."""
-        astuple = msgspec.structs.astuple
+    def many(self, body: bytes) -> Decoded | None:
+        """The rows of a list, or of an object that holds one."""
+        try:
+            rows, colons = self._typed(body)
+            if body.count(b":") != colons or _LONG_NUMBER.search(body):
+                return None
+            return Decoded(self._finished(rows), is_single=False)
+        except _UNREADABLE:
+            return None
+
+    def _typed(self, body: bytes) -> tuple[list[Row], int]:
+        """The rows, and how many colons their keys need."""
         wrapper = _WRAPPER.match(body)
-        if wrapper is None or wrapper[1].decode() in self._names:
-            if body[:1] == b"[":
-                objects = self._objects.decode(body)
-                return [astuple(row) for row in objects], self._width * len(objects), False
-            return [astuple(self._object.decode(body))], self._width, True
-        if wrapper[1] == b"instances":
-            objects = self._instances.decode(body).instances
-            return [astuple(row) for row in objects], self._width * len(objects) + 1, False
+        if wrapper is None:
+            objects = self._objects.decode(body)
+            return list(map(_astuple, objects)), self._width * len(objects)
         if wrapper[1] == b"X":
-            return self._matrix.decode(body).X, 1, False
-        raise LookupError
+            return self._matrix.decode(body).X, 1
+        objects = self._instances.decode(body).instances
+        return list(map(_astuple, objects)), self._width * len(objects) + 1
 
     def _finished(self, rows: list[Row]) -> list[Row]:
         if not self._finish:
@@ -186,6 +195,10 @@ class _Quick:
             for line in lines:
                 line[position] = check(line[position])
         return [tuple(line) for line in lines]
+
+
+_astuple = msgspec.structs.astuple
+_UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError, Complaint)
 
 
 def _row_type(fields: Sequence[Field]) -> type[msgspec.Struct]:

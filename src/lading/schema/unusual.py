@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import le
 
 import msgspec
 import numpy as np
@@ -70,16 +71,15 @@ class Watch:
         seen = [field.seen for _, field in self._numbers if field.seen is not None]
         self._low = np.array([-np.inf if s.minimum is None else s.minimum for s in seen])
         self._high = np.array([np.inf if s.maximum is None else s.maximum for s in seen])
-        self._bounds = list(zip(self._low.tolist(), self._high.tolist(), strict=True))
+        self._lows, self._highs = self._low.tolist(), self._high.tolist()
         self._covers_all = len(self._numbers) == len(schema.inputs)
 
     def look(self, table: Table) -> list[Unusual]:
         """The columns with something unusual; most tables have none."""
-        return [*self._look_at_numbers(table), *self._look_at_categories(table)]
+        numbers = list(self._look_at_numbers(table)) if self._numbers else []
+        return [*numbers, *self._look_at_categories(table)] if self._categories else numbers
 
     def _look_at_numbers(self, table: Table) -> Iterator[Unusual]:
-        if not self._numbers:
-            return
         if self._covers_all:
             numbers = table.matrix
         else:
@@ -93,9 +93,9 @@ class Watch:
 
     def _is_usual(self, numbers: Array) -> bool:
         """Whether every number was seen; a gap is as unusual as anything else here, and looked at again."""
-        if len(numbers) == 1 and len(self._bounds) <= _FEW:  # quicker than to begin with NumPy
+        if len(numbers) == 1 and len(self._lows) <= _FEW:  # quicker than to begin with NumPy
             cells = numbers[0].tolist()
-            return all(low <= cell <= high for cell, (low, high) in zip(cells, self._bounds, strict=True))
+            return all(map(le, self._lows, cells)) and all(map(le, cells, self._highs))
         return not ((numbers < self._low) | (numbers > self._high)).any()
 
     def _look_at_categories(self, table: Table) -> Iterator[Unusual]:

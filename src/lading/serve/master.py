@@ -6,7 +6,6 @@ Run by the supervisor as `python -m lading.serve.master`, with an `Order` on sta
 from __future__ import annotations
 
 import contextlib
-import gc
 import logging
 import os
 import signal
@@ -23,6 +22,7 @@ from gunicorn.glogging import Logger
 
 from lading.errors import LadingError, ModelError, name_of
 from lading.monitor.slots import Slots, release
+from lading.serve.collector import leave_alone
 from lading.serve.lifeline import Lifeline, end_with_parent, is_cut
 from lading.serve.logs import configure_logs
 from lading.serve.order import Order
@@ -75,14 +75,8 @@ def _prepare(order: Order) -> Prepared:
         raise ModelError(f"the model cannot be loaded: {name_of(error)}") from error
     if os.getpid() != pid:
         os._exit(0)  # that code forked
-    _share()
+    leave_alone()
     return Prepared(order, model, stamp, Slots.attach(order.counters))
-
-
-def _share() -> None:
-    """Leave what was loaded alone: the collector would write into each object, and so copy it in every worker."""
-    gc.collect()
-    gc.freeze()
 
 
 class _Application(BaseApplication):  # type: ignore[misc]

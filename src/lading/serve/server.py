@@ -7,6 +7,7 @@ import contextlib
 import logging
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
@@ -14,6 +15,7 @@ from typing import Any
 
 import uvicorn
 
+from lading.http.connections import Connections
 from lading.http.lane import Lane, LaneProtocol
 from lading.http.protocol import GuardedProtocol
 from lading.http.uvicorn_internals import is_tested
@@ -23,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 _SWEEP_TICKS = 5
 """Of uvicorn's clock, which ticks ten times a second."""
+_SWITCH_S = 0.0005
+"""After which a model in its thread lets the event loop go on. Python's own are 5 ms, in every turn of the loop: where
+a model holds the interpreter, even refusals would wait, as uvloop accepts one connection in a turn."""
 
 
 class Server(uvicorn.Server):
@@ -75,6 +80,11 @@ class Server(uvicorn.Server):
         """End without waiting for what is in flight."""
         self.should_exit = self.force_exit = True
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and from now on let nobody hold the interpreter for long."""
+        sys.setswitchinterval(_SWITCH_S)
+        await super().startup(sockets)
+
     async def on_tick(self, counter: int) -> bool:
         """Look after what uvicorn looks after, and now and then after connections whose time is over."""
         if counter % _SWEEP_TICKS == 0:
@@ -116,11 +126,12 @@ def _within(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> Callabl
 def protocol_of(composition: Composition) -> Callable[..., GuardedProtocol]:
     """What makes the protocol of a connection: with the lane, unless it is off."""
     settings = composition.service.settings
+    everybody = Connections.of(settings)
     if settings.lane and not is_tested(uvicorn.__version__):
         logger.warning("the fast lane is off: it has not been tried with uvicorn %s", uvicorn.__version__)
     elif settings.lane:
-        return partial(LaneProtocol, lane=Lane(composition.service, composition.accounts))
-    return partial(GuardedProtocol, settings=settings, accounts=composition.accounts)
+        return partial(LaneProtocol, lane=Lane(composition.service, composition.accounts), everybody=everybody)
+    return partial(GuardedProtocol, settings=settings, accounts=composition.accounts, everybody=everybody)
 
 
 def _config(composition: Composition) -> uvicorn.Config:

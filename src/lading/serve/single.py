@@ -10,6 +10,7 @@ from typing import Any
 from lading.engine.model import Model
 from lading.serve.banner import banner
 from lading.serve.beside import in_thread
+from lading.serve.collector import leave_alone
 from lading.serve.composition import Composition, compose
 from lading.serve.listener import url_of
 from lading.serve.reports import Unanswered
@@ -49,7 +50,9 @@ async def _serve(
     await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
     try:
         if loading.done():
-            on_ready(loading.result())
+            model = loading.result()
+            leave_alone()
+            on_ready(model)
     except BaseException:
         server.should_exit = True
         raise

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import resource
 import socket
 from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from lading.http.accounts import Accounts
 from lading.http.body import linger
+from lading.http.connections import Connections, descriptors
+from lading.http.protocol import GuardedProtocol
 from lading.http.standby import make_standby
 from lading.monitor.counters import SharedCounters
 from lading.monitor.exposition import exposition
 from lading.monitor.slots import Slots
+from lading.settings import Settings
 
 _ACCEPTED_AT_ONCE = 16
 _MAX_GUESTS = 512
@@ -34,8 +35,8 @@ class Standby:
     """
 
     def __init__(self, listener: socket.socket, slots: Slots) -> None:
-        counters = SharedCounters(slots, SLOT)
-        app = _after_body(make_standby(lambda: self._reason, Accounts(counters), lambda: exposition(slots)))
+        self._accounts = Accounts(SharedCounters(slots, SLOT))
+        app = _after_body(make_standby(lambda: self._reason, self._accounts, lambda: exposition(slots)))
         self._listener = listener
         self._listener.setblocking(False)
         self._config = uvicorn.Config(
@@ -44,10 +45,8 @@ class Standby:
         self._config.load()
         self._state = ServerState()
         self._accepting: set[asyncio.Task[Any]] = set()
-        self._guests: dict[_Guest, None] = {}
         # The supervisor needs descriptors for other things than for callers who say nothing.
-        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        self._max_guests = _MAX_GUESTS if limit == resource.RLIM_INFINITY else min(_MAX_GUESTS, limit // 4)
+        self._guests = Connections(min(_MAX_GUESTS, descriptors() // 4))
         self._reason = ""
         self._is_open = False
 
@@ -66,9 +65,6 @@ class Standby:
 
     def _accept(self) -> None:
         for _ in range(_ACCEPTED_AT_ONCE):
-            if len(self._accepting) + len(self._guests) >= self._max_guests:
-                self._dismiss_oldest()
-                return
             try:
                 connection, _ = self._listener.accept()
             except OSError:  # nobody is there any more, or there is no room for one more
@@ -81,30 +77,22 @@ class Standby:
     async def _connect(self, connection: socket.socket) -> None:
         await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
 
-    def _protocol(self) -> HttpToolsProtocol:
-        return _Guest(self._guests, config=self._config, server_state=self._state, app_state={})
-
-    def _dismiss_oldest(self) -> None:
-        for guest in self._guests:
-            guest.transport.abort()
-            return
+    def _protocol(self) -> GuardedProtocol:
+        rest = {"config": self._config, "server_state": self._state, "app_state": {}}
+        return _Guest(settings=Settings(), accounts=self._accounts, everybody=self._guests, **rest)
 
 
-class _Guest(HttpToolsProtocol):
-    """One connection, which is not kept for long."""
+class _Guest(GuardedProtocol):
+    """One connection, which is not kept for long, and ends at any time for the next."""
 
-    def __init__(self, guests: dict[_Guest, None], **rest: Any) -> None:
-        super().__init__(**rest)
-        self._guests = guests
+    is_idle = True
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._guests[self] = None
         self._dismissal = self.loop.call_later(_PATIENCE_S, transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self._guests.pop(self, None)
         self._dismissal.cancel()
 
 
