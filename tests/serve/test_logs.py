@@ -29,7 +29,9 @@ def failing(text: str) -> object:
 def _logs_as_before() -> Iterator[None]:
     root, show = logging.getLogger(), warnings.showwarning
     handlers, level = root.handlers[:], root.level
+    requests, propagate = logger.handlers, logger.propagate
     yield
+    logger.handlers, logger.propagate = requests, propagate
     root.handlers[:] = handlers
     root.setLevel(level)
     warnings.showwarning = show

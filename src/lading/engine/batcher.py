@@ -104,20 +104,24 @@ class Batcher:
         count = len(rows)
         if self._queued_rows and self._queued_rows + count > self._max_queue_rows:
             raise QueueFull(f"more than {self._max_queue_rows} rows wait for the model")
-        loop = asyncio.get_running_loop()
-        if loop is not self._loop:
-            self._move(loop)
-        if self._running and self._queue and deadline is not None:
-            self._refuse_late(deadline - loop.time())
+        if not self._is_busy or self._loop is None or not self._loop.is_running():
+            self._begin()
+        elif self._running and self._queue and deadline is not None:
+            self._refuse_late(deadline - self._loop.time())
         job = Job(rows, done, proba, deadline, context)
         self._queue.append(job)
         self._queued_rows += count
-        if not self._is_busy:
-            self._is_busy = True
-            loop.call_soon(self._turn)
-        elif self._running:
+        if self._running:
             self._tell()
         return job
+
+    def _begin(self) -> None:
+        """Have a turn, soon."""
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._move(loop)
+        self._is_busy = True
+        loop.call_soon(self._turn)
 
     def _refuse_late(self, left_s: float) -> None:
         # Half of the time is for what the pace does not know: the batch that runs, and other work of this machine.

@@ -46,7 +46,7 @@ class Accounts:
         self._counters = counters
         self._log = AccessLog()
         self._in_flight = 0
-        self._millisecond = 0
+        self._second = 0
         self._clock = ""
 
     def open(self, ids: Ids, *, route: str = "unknown") -> Exchange:
@@ -104,12 +104,13 @@ class Accounts:
         self._counters.observe_all("request_seconds", durations_s, route)
 
     def _now(self) -> str:
-        """The time of the log, written out once a millisecond."""
-        millisecond = time.time_ns() // 1_000_000
-        if millisecond != self._millisecond:
-            self._millisecond = millisecond
-            self._clock = datetime.fromtimestamp(millisecond / 1000, UTC).isoformat(timespec="milliseconds")
-        return self._clock
+        """The time of the log; what does not change within a second is written out once."""
+        milliseconds = time.time_ns() // 1_000_000
+        second, millisecond = divmod(milliseconds, 1000)
+        if second != self._second:
+            self._second = second
+            self._clock = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        return f"{self._clock}.{millisecond:03}+00:00"
 
 
 def told(error: Exception) -> LadingError:

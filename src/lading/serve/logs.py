@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import warnings
@@ -11,18 +12,38 @@ from typing import Any, TextIO
 
 import msgspec
 
+from lading.http.access import logger as access
 from lading.settings import LogFormat
 
 
 def configure_logs(log_format: LogFormat) -> None:
     """Send this process's log records to stderr."""
     is_text = log_format == "text" or (log_format == "auto" and sys.stderr.isatty())
+    formatter = TextFormatter() if is_text else JsonFormatter()
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(TextFormatter() if is_text else JsonFormatter())
+    handler.setFormatter(formatter)
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    access.handlers = [_RequestsHandler(sys.stderr, formatter)]
+    access.propagate = False
     warnings.showwarning = _log_warning
     for noisy in ("uvicorn", "uvicorn.error", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+class _RequestsHandler(logging.Handler):
+    """Writes the lines of requests, and does nothing else: they come many times a second, and from one thread."""
+
+    def __init__(self, stream: TextIO, formatter: logging.Formatter) -> None:
+        super().__init__()
+        self._stream = stream
+        self._format = formatter.format
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Write a record; nobody is told when that is not possible, as with every handler."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(self._format(record) + "\n")
+            self._stream.flush()
+        return True
 
 
 def _log_warning(
@@ -55,12 +76,12 @@ class JsonFormatter(logging.Formatter):
         """The lines of a record."""
         entries: Sequence[Any] | None = getattr(record, "entries", None)
         if entries is not None:
-            return b"\n".join(map(_encode_entry, entries)).decode()
+            return _encode_lines(entries)[:-1].decode()
         told = {"logger": record.name, "message": record.getMessage() + _kind(record)}
         return _encode(record.levelname.lower(), record.created, told)
 
 
-_encode_entry = msgspec.json.Encoder().encode
+_encode_lines = msgspec.json.Encoder().encode_lines
 
 
 def _encode(level: str, seconds: float, told: dict[str, Any]) -> str:
