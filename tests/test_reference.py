@@ -53,7 +53,7 @@ def test_every_setting_is_on_its_page(setting: Setting):
     shown = (
         str(default).lower() if isinstance(default, bool) else f"{default:g}" if isinstance(default, float) else default
     )
-    expected = [f"`{shown}`", f"`{PREFIX}{setting.name.upper()}`", setting.sentence]
+    expected = [f"`{shown}`" if shown != "" else "none", f"`{PREFIX}{setting.name.upper()}`", setting.sentence]
     assert _rows(_page("reference/settings.md"))[setting.name] == expected
 
 

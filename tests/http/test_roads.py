@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.conftest import SCALE
 from tests.http.roads import Road, Told
 
 from .conftest import make
@@ -115,6 +116,7 @@ def portions(draw: Any) -> list[bytes]:
     return [data[start:stop] for start, stop in zip([0, *cuts], [*cuts, len(data)], strict=True) if stop > start]
 
 
+@settings(max_examples=100_000 if SCALE == "full" else settings.default.max_examples)
 @given(portions())
 @example([request() + request(), request()])
 @example([request(b'{"x": 1}')[:-3], b": 1}"])

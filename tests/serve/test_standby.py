@@ -9,6 +9,7 @@ import pytest
 from lading.monitor.slots import Slots
 from lading.serve import standby
 from lading.serve.standby import Standby
+from lading.settings import Settings
 
 WAIT_S = 60.0
 MIB = 1 << 20
@@ -22,7 +23,7 @@ def answered(ask_all: Callable[[Ask], Awaitable[object]]) -> object:
     async def run() -> object:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             port = listener.getsockname()[1]
-            own = Standby(listener, Slots.create(1))
+            own = Standby(listener, Slots.create(1), Settings())
             own.open("the model is loading")
 
             async def ask(data: bytes) -> bytes:
@@ -84,7 +85,7 @@ def test_many_who_say_nothing_make_room_for_who_does(monkeypatch: pytest.MonkeyP
 def test_a_socket_that_is_closed_is_not_answered_on():
     async def run() -> None:
         listener = socket.create_server(("127.0.0.1", 0))
-        own = Standby(listener, Slots.create(1))
+        own = Standby(listener, Slots.create(1), Settings())
         listener.close()
         own.open("the service is stopping")
         own.close()

@@ -41,7 +41,7 @@ def _option(setting: Setting) -> Callable[[Decorated], Decorated]:
 
 
 def _shown(default: object) -> str:
-    return f"{default:g}" if isinstance(default, float) else str(default)
+    return f"{default:g}" if isinstance(default, float) else str(default) or "none"
 
 
 def declared_options(fn: Decorated) -> Decorated:

@@ -219,7 +219,7 @@ _encode = msgspec.json.Encoder().encode
 def json_of(answer: Answer, *, is_single: bool, request_id: str) -> bytes:
     """The answer as a caller gets it; the id holds nothing that JSON escapes."""
     if is_single and answer.probabilities is None and not answer.warnings:
-        return b'{"prediction":%b,"id":"%b"}\n' % (_encode(answer.predictions[0]), request_id.encode())
+        return b"".join((b'{"prediction":', _encode(answer.predictions[0]), b',"id":"', request_id.encode(), b'"}\n'))
     # The line end is for people: without it a shell's prompt stands behind the answer.
     return _encode(body_of(answer, is_single=is_single, request_id=request_id)) + b"\n"
 

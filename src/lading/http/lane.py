@@ -109,7 +109,7 @@ class LaneProtocol(GuardedProtocol):
         if self._is_open():
             if self._begun:
                 data, self._begun = self._begun + data, b""
-            if data.startswith(_BEGINS) and self._enter(data):
+            if self._enter(data):
                 return
         super().data_received(data)
 
@@ -135,6 +135,8 @@ class LaneProtocol(GuardedProtocol):
         """Answer a request that is whole, or wait for the rest of its body; False where it is not for the lane."""
         if data.startswith(self._usual):
             head, end = self._usual_head, len(self._usual)
+        elif not data.startswith(_BEGINS):
+            return False
         else:
             end = data.find(_HEAD_END) + len(_HEAD_END)
             found = self._lane.heads.read(data[:end]) if end >= len(_HEAD_END) else None
@@ -145,13 +147,13 @@ class LaneProtocol(GuardedProtocol):
         excess = len(data) - end - head.length
         if excess > 0 or head.length > self._lane.max_bytes:
             return False
-        self._unset_keepalive_if_required()
+        if self.timeout_keep_alive_task is not None:
+            self._unset_keepalive_if_required()
+        self._waits_since = None
         if excess < 0:
             self._begun = data
-            self._waits_since = None
-            return True
-        self._waits_since = None
-        self._answer(head, data[end:])
+        else:
+            self._answer(head, data[end:])
         return True
 
     def _answer(self, head: Head, body: bytes) -> None:

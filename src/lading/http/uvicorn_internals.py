@@ -1,11 +1,11 @@
 """What the lane stands on in uvicorn beyond its documented interface, in one place, and where that has been tried.
 
 Of `HttpToolsProtocol`: `cycle` (`response_complete`, `keep_alive`), `pipeline`, `flow` (`write_paused`,
-`pause_reading`, `resume_reading`), `parser`, `url`, `headers`, `server_state` (`connections`, `tasks`,
-`default_headers`, `total_requests`), `_unset_keepalive_if_required`, `send_400_response`, `on_response_complete`,
-`shutdown`, and that `data_received` ends in `send_400_response` when a callback of the parser raises. Of
-`uvicorn.Server`: `servers`, `on_tick`, `shutdown`, `capture_signals`. Of `uvicorn.protocols.http.httptools_impl`:
-`STATUS_LINE`.
+`pause_reading`, `resume_reading`), `parser`, `url`, `headers`, `client`, `server_state` (`connections`, `tasks`,
+`default_headers`, `total_requests`), `timeout_keep_alive_task`, `_unset_keepalive_if_required`, `send_400_response`,
+`on_response_complete`, `shutdown`, and that `data_received` ends in `send_400_response` when a callback of the parser
+raises. Of `uvicorn.Server`: `servers`, `startup`, `on_tick`, `shutdown`, `capture_signals`. Of
+`uvicorn.protocols.http.httptools_impl`: `STATUS_LINE`.
 """
 
 from __future__ import annotations

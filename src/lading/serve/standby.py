@@ -34,9 +34,10 @@ class Standby:
     The listening socket is never closed, so a connection that nobody has accepted yet waits for whoever does next.
     """
 
-    def __init__(self, listener: socket.socket, slots: Slots) -> None:
+    def __init__(self, listener: socket.socket, slots: Slots, settings: Settings) -> None:
         self._accounts = Accounts(SharedCounters(slots, SLOT))
         app = _after_body(make_standby(lambda: self._reason, self._accounts, lambda: exposition(slots)))
+        self._settings = settings
         self._listener = listener
         self._listener.setblocking(False)
         self._config = uvicorn.Config(
@@ -79,7 +80,7 @@ class Standby:
 
     def _protocol(self) -> GuardedProtocol:
         rest = {"config": self._config, "server_state": self._state, "app_state": {}}
-        return _Guest(settings=Settings(), accounts=self._accounts, everybody=self._guests, **rest)
+        return _Guest(settings=self._settings, accounts=self._accounts, everybody=self._guests, **rest)
 
 
 class _Guest(GuardedProtocol):

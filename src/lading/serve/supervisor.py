@@ -69,7 +69,7 @@ class Supervisor:
         self._listener = listener
         self._announce = announce
         self._slots = Slots.create(max(_LEAST_SLOTS, 1 + _OVERLAPPING * self._settings.workers))
-        self._standby = Standby(listener, self._slots)
+        self._standby = Standby(listener, self._slots, self._settings)
         self._lifeline, self._held = os.pipe()
         self._started = 0
         self._current: Generation | None = None
