@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from lading.errors import PredictionFailed
 from lading.flavors.flavor import Predictions
-from lading.schema.fields import Interval, Output, Schema
+from lading.schema.fields import Interval, Output, Schema, Value
 from lading.schema.table import Array
 from lading.schema.unusual import Warning
 
@@ -97,6 +97,12 @@ class OutputCheck:
         values = self._named(_plain(predictions.prediction))
         probabilities = self._probabilities(predictions.probabilities) if predictions.probabilities else None
         return Checked(values, probabilities, list(self._faults(predictions)))
+
+    def check_one(self, value: Value) -> Checked | None:
+        """One prediction, of one value; None where it takes a closer look."""
+        if self._range is not None or (isinstance(value, float) and not math.isfinite(value)):
+            return None
+        return Checked([self._labels.get(value, value)], None)
 
     def _refuse_shapes(self, predictions: Predictions, rows: int) -> None:
         targets = predictions.probabilities

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lading.engine.single import NotSingle, SingleRow
 from lading.errors import FormatError
 from lading.flavors.onnx_file import read_onnx_file
 from lading.flavors.onnx_graph import DTYPES, Graph, Node, read_graph
@@ -59,11 +60,19 @@ class Arithmetic:
         """The values of these outputs for a matrix, (rows, columns)."""
         values = self._start.copy()
         (values[0],) = feed.values()
-        for name in outputs:
-            for place, operator, places in self._plans[name]:
-                if values[place] is None:
-                    values[place] = operator(*[values[each] for each in places])
+        with np.errstate(all="ignore"):  # as onnxruntime says nothing of what is beyond any number
+            for name in outputs:
+                for place, operator, places in self._plans[name]:
+                    if values[place] is None:
+                        values[place] = operator(*[values[each] for each in places])
         return [values[self._places[name]] for name in outputs]
+
+    def single(self, output: str, width: int) -> SingleRow | None:
+        """An output for one row of so many columns, computed without NumPy, if it is simple enough."""
+        try:
+            return SingleRow(self._graph, output, width)
+        except NotSingle:
+            return None
 
     def _step(self, node: Node) -> tuple[int, Operator, tuple[int, ...]]:
         """Where a node's value goes, what makes it, and of what."""
@@ -154,16 +163,6 @@ def _gather(attributes: Attributes) -> Operator:
     return lambda x, positions: x.take(positions, axis)
 
 
-def _quietly(operator: Operator) -> Operator:
-    """An operator that says nothing of what is beyond any number, as those of onnxruntime."""
-
-    def quiet(x: Array) -> Array:
-        with np.errstate(all="ignore"):
-            return operator(x)
-
-    return quiet
-
-
 def _reshape(x: Array, shape: Array) -> Array:
     """In a shape, a 0 is the size that the dimension has."""
     sizes = shape.tolist()
@@ -181,14 +180,14 @@ _OPERATORS: Mapping[str, Callable[[Attributes], Operator]] = {
     "ArgMax": _argmax,
     "Cast": _cast,
     "Div": _plain(np.divide),
-    "Exp": _plain(_quietly(np.exp)),
+    "Exp": _plain(np.exp),
     "Gather": _gather,
     "Identity": _plain(lambda x: x),
     "IsNaN": _plain(np.isnan),
     "MatMul": _plain(np.matmul),
     "Mul": _plain(np.multiply),
     "Not": _plain(np.logical_not),
-    "Reciprocal": _plain(_quietly(np.reciprocal)),
+    "Reciprocal": _plain(np.reciprocal),
     "ReduceSum": _reduce_sum,
     "Reshape": _plain(_reshape),
     "Sigmoid": _plain(_sigmoid),

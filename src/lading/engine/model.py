@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +12,9 @@ import numpy as np
 
 from lading.bundle.manifest import Manifest
 from lading.engine.answers import Answer, Checked, OutputCheck
-from lading.engine.golden import Golden
+from lading.engine.compiled import CompiledModel
+from lading.engine.golden import Golden, differing
+from lading.engine.single import NotSingle, SingleRow
 from lading.errors import EnvironmentMismatch, PredictionFailed, UsageError, name_of
 from lading.flavors.flavor import Predictor
 from lading.schema.decode import Decoder, Limits
@@ -115,7 +118,31 @@ class Model:
         Raises:
             PredictionFailed: the model raised; the cause is kept, its words are not.
         """
+        if len(rows) == 1 and not proba and (checked := self._run_one(rows[0])) is not None:
+            return checked, ()
         return self.run_table(self._tables.of_rows(rows), proba=proba)
+
+    def _run_one(self, row: Row) -> Checked | None:
+        """The answer for a row with nothing unusual, where there is a quicker way to it than a table."""
+        if self._single is None:
+            return None
+        try:
+            return self._check.check_one(self._single(row)) if self._watch.is_usual(row) else None
+        except (NotSingle, TypeError, ArithmeticError):
+            return None
+
+    @cached_property
+    def _single(self) -> SingleRow | None:
+        """The quicker way, if golden rows have the same answers on it."""
+        single = self.predictor.single if isinstance(self.predictor, CompiledModel) else None
+        rows = [row for row in self.golden.rows if None not in row] if self.golden is not None else []
+        if single is None or not rows:
+            return None
+        expected = self.predictor.predict(self._tables.of_rows(rows)).prediction.tolist()
+        with contextlib.suppress(NotSingle, TypeError, ArithmeticError):
+            if not differing(([single(row) for row in rows], None), (expected, None)):
+                return single
+        return None
 
     def run_table(self, table: Table, *, proba: bool) -> tuple[Checked, Sequence[Unusual]]:
         """The same for a table."""

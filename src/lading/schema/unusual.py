@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from operator import le
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -73,6 +74,15 @@ class Watch:
         self._high = np.array([np.inf if s.maximum is None else s.maximum for s in seen])
         self._lows, self._highs = self._low.tolist(), self._high.tolist()
         self._covers_all = len(self._numbers) == len(schema.inputs)
+        self._is_plain = not self._categories and (self._covers_all or not self._numbers)
+
+    def is_usual(self, row: Sequence[Any]) -> bool:
+        """Whether every number of a row was seen, as far as that can be told without a table.
+
+        Raises:
+            TypeError: a cell is missing.
+        """
+        return self._is_plain and all(map(le, self._lows, row)) and all(map(le, row, self._highs))
 
     def look(self, table: Table) -> list[Unusual]:
         """The columns with something unusual; most tables have none."""
