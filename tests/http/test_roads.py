@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.conftest import SCALE
-from tests.http.roads import Road, Told
+from tests.http.roads import Road, Told, Wire
 
 from .conftest import make
 
@@ -169,8 +169,6 @@ def test_a_caller_that_leaves_gets_nothing_and_leaves_nothing(roads: Any):
     runner, lane, _ = roads
 
     async def leave() -> None:
-        from .roads import Wire
-
         protocol, wire = lane.protocol(), Wire()
         protocol.connection_made(wire)
         protocol.data_received(request())
@@ -183,6 +181,33 @@ def test_a_caller_that_leaves_gets_nothing_and_leaves_nothing(roads: Any):
 
     runner.run(leave())
     assert runner.run(lane.tell([request()])).data.count(b"200 OK") == 1
+
+
+def test_one_that_cannot_be_written_keeps_nobody_else_from_an_answer(roads: Any):
+    runner, lane, _ = roads
+
+    class Broken(Wire):
+        was_aborted = False
+
+        def write(self, data: Any) -> None:
+            raise OSError
+
+        def abort(self) -> None:
+            self.was_aborted = True
+
+    async def ask_all() -> list[Wire]:
+        wires = [Wire(), Broken(), Wire()]
+        for wire in wires:
+            protocol = lane.protocol()
+            protocol.connection_made(wire)
+            protocol.data_received(request())
+        for _ in range(10):
+            await asyncio.sleep(0)
+        return wires
+
+    first, broken, last = runner.run(ask_all())
+    assert broken.was_aborted
+    assert [wire.written.count(b"200 OK") for wire in (first, broken, last)] == [1, 0, 1]
 
 
 def test_close_is_said_and_done(roads: Any):

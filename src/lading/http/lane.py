@@ -8,6 +8,7 @@ connection too; both call the same functions and give the same bytes.
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from lading.engine.answers import json_of
@@ -22,6 +23,8 @@ from lading.http.protocol import GuardedProtocol
 from lading.http.reading import INLINE_BYTES
 from lading.http.wire import CLOSE, response_bytes
 from lading.service import Service
+
+logger = logging.getLogger(__name__)
 
 _BEGINS = b"POST "
 _HEAD_END = b"\r\n\r\n"
@@ -61,7 +64,11 @@ class Lane:
         if answered:
             self.accounts.close_all([each.exchange for each in answered if each.exchange], self.route, "POST")
         for each in answered:
-            each.send()
+            try:
+                each.send()
+            except Exception:
+                logger.exception("an answer could not be written")
+                each.transport.abort()
 
     def top(self, fields: list[tuple[bytes, bytes]], length: int) -> bytes:
         """A good answer up to its ids; `fields` are the server's own, which change once a second.
