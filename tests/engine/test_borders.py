@@ -139,6 +139,7 @@ def test_rows_are_moved_by_each_step_around_the_data_and_around_synthetic_ones()
     assert [trial.words for trial in every] == [
         *("rows of the data", "synthetic rows"),
         *(f"rows moved by {step}" for step in ("1e-07", "1e-07", "1e-05", "1e-05", "0.001", "0.001")),
+        *("rows 3 times as far out", "rows 30 times as far out"),
     ]
     moved, base = every[6].table.matrix, X.to_numpy()
     distances = np.abs(moved[: len(base)] / base[np.arange(len(moved)) % len(base)][: len(base)] - 1)

@@ -52,10 +52,25 @@ def test_one_row_is_enough_to_measure():
 
 
 def test_a_model_that_is_slow_for_one_row_is_not_asked_for_all():
-    clock = Clock(0.0, 2.0)
+    clock = Clock(0.0, 4.0)
     pace = measure(clock.run, ROWS, clock=clock)
     assert set(clock.asked) == {1}
-    assert pace.seconds(11) == pytest.approx(22.0)
+    assert pace.seconds(11) == pytest.approx(44.0)
+
+
+def test_one_that_is_slow_however_many_rows_it_gets_may_have_many():
+    clock = Clock(0.5, 0.0)
+    pace = measure(clock.run, ROWS, clock=clock)
+    assert clock.asked == [1, 1, 1, 4]
+    assert (pace.seconds(100), pace.batch_rows) == (pytest.approx(0.5), math.inf)
+
+
+def test_after_a_hiccup_the_next_batch_sets_it_right():
+    pace = Pace(0.01, 0.0)
+    pace.note(1, 8.0)
+    assert pace.seconds(1) == pytest.approx(8.0)
+    pace.note(1, 0.01)
+    assert pace.seconds(1) == pytest.approx(0.01)
 
 
 # --- what batches teach

@@ -224,3 +224,66 @@ def test_nothing_is_answered_after_a_refusal(roads: Any, garbage: bytes):
     assert lane == ordinary
     assert lane.data.count(b"HTTP/1.1 ") == 1
     assert b"HTTP/1.1 400 " in lane.data
+
+
+def test_of_a_head_only_its_own_bytes_count(roads: Any):
+    body = b'{"x": 1}' + b" " * 20_000
+    health = b"GET /health HTTP/1.1\r\nHost: x\r\nX-Long: %b\r\n\r\n" % (b"a" * 400)
+    for before in (request(body), health * 60):
+        lane, ordinary = both(roads, [before + health[:20], health[20:]])
+        assert lane == ordinary
+        assert lane.data.count(b"HTTP/1.1 200 OK") == before.count(b"HTTP/1.1") + 1
+
+
+@pytest.mark.parametrize("portion", [b"\0", b"\0" + request(), b"\n\0"])
+def test_nothing_that_is_no_request_is_a_prediction(roads: Any, portion: bytes):
+    lane, ordinary = both(roads, [portion])
+    assert lane == ordinary
+    assert b"request.malformed" in lane.data
+    assert lane.is_closed
+
+
+def test_a_caller_that_does_not_read_is_not_read_either(roads: Any):
+    runner, *both_roads = roads
+
+    async def flood(road: Road) -> tuple[bool, int]:
+        protocol, wire = road.protocol(), Wire()
+        protocol.connection_made(wire)
+        protocol.data_received(request(b'[{"x": 1}]' + b" " * 70_000) * 3)
+        protocol.pause_writing()
+        for _ in range(50):
+            await asyncio.sleep(0)
+        paused = wire.is_paused, len(protocol.pipeline)
+        protocol.connection_lost(None)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        return paused
+
+    for road in both_roads:
+        is_paused, waiting = runner.run(flood(road))
+        assert is_paused
+        assert waiting >= 1
+
+
+def test_a_caller_that_never_reads_is_left_in_the_end(roads: Any):
+    runner, *both_roads = roads
+
+    async def wait(road: Road) -> list[bool]:
+        class Closing(Wire):
+            def abort(self) -> None:
+                self.is_closed = True
+
+        protocol, wire, now = road.protocol(), Closing(), asyncio.get_running_loop().time()
+        protocol.connection_made(wire)
+        protocol.data_received(request())
+        protocol.pause_writing()
+        told = []
+        for later_s in (0, 59, 61):
+            protocol._waits_since = None
+            protocol.sweep(now + later_s)
+            told.append(wire.is_closed)
+        protocol.connection_lost(None)
+        return told
+
+    for road in both_roads:
+        assert runner.run(wait(road)) == [False, False, True]

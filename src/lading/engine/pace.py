@@ -12,6 +12,8 @@ from lading.schema.table import Row
 
 _REPEATS = 3
 _SLOW_S = 0.1
+_VERY_SLOW_S = 3.0
+_FEW = 4
 _REMEMBERED = 5
 _LONG_S = 0.25
 
@@ -20,8 +22,8 @@ _LONG_S = 0.25
 class Pace:
     """A line through two measurements, which the batches that follow correct.
 
-    One that took longer may have been interrupted, so the middle one of the last few counts; but one that took very
-    long counts at once.
+    One that took longer may have been interrupted, so the middle one of the last few counts; but what is far off, to
+    either side, counts at once.
     """
 
     base_s: float
@@ -49,7 +51,7 @@ class Pace:
             return
         error = seconds - self.seconds(rows)
         self._errors.append(error)
-        if error > _SLOW_S:
+        if abs(error) > _SLOW_S:
             self._correct(error)
         elif len(self._errors) == _REMEMBERED:
             self._correct(sorted(self._errors)[_REMEMBERED // 2])
@@ -62,20 +64,23 @@ class Pace:
 def measure(run: Callable[[Sequence[Row]], Any], rows: Sequence[Row], *, clock: Callable[[], float]) -> Pace:
     """The pace of a model on these rows: the best of a few runs of one row and of all.
 
-    A model that is slow for one row already is not asked for all of them, which could take minutes: at worst each row
-    takes as long.
+    A model that is slow for one row already is not asked for all of them, which could take minutes, but once for a few;
+    one that is very slow not even that: at worst each row takes as long.
     """
     one = _best(run, rows[:1], clock)
-    if one > _SLOW_S:
+    if one > _VERY_SLOW_S:
         return Pace(0.0, one)
-    many = _best(run, rows, clock)
-    row_s = max(0.0, many - one) / max(1, len(rows) - 1)
+    few = rows[:_FEW] if one > _SLOW_S else rows
+    many = _best(run, few, clock, repeats=1 if one > _SLOW_S else _REPEATS)
+    row_s = max(0.0, many - one) / max(1, len(few) - 1)
     return Pace(one - row_s if one > row_s else one, row_s)
 
 
-def _best(run: Callable[[Sequence[Row]], Any], rows: Sequence[Row], clock: Callable[[], float]) -> float:
+def _best(
+    run: Callable[[Sequence[Row]], Any], rows: Sequence[Row], clock: Callable[[], float], repeats: int = _REPEATS
+) -> float:
     times = []
-    for _ in range(_REPEATS):
+    for _ in range(repeats):
         start = clock()
         run(rows)
         times.append(clock() - start)

@@ -22,6 +22,8 @@ MOVED_ROWS = 1_000
 BORDER_ROWS = 4_000
 STEPS = (1e-7, 1e-5, 1e-3)
 """Relative distances by which numbers are moved, up or down."""
+FAR = (3.0, 30.0)
+"""How many times as far from the middle of their column numbers are moved: a request may bring what no sample holds."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ def trials(
     for step in STEPS:
         for base in bases:
             yield Trial(f"rows moved by {step:g}", _moved(_some(base, MOVED_ROWS, rng), step, rng))
+    for times in FAR:
+        yield Trial(f"rows {times:g} times as far out", _spread(_some(bases[0], MOVED_ROWS, rng), times, rng))
     if borders:
         yield Trial("rows at the borders of its trees", _at_borders(_some(bases[0], BORDER_ROWS, rng), borders, rng))
 
@@ -114,6 +118,18 @@ def _moved(table: Table, step: float, rng: np.random.Generator) -> Table:
         numbers = arrays[field.name].astype(np.float64)
         moved = numbers * (1 + step * rng.choice([-1.0, 1.0], table.rows))
         arrays[field.name] = _within(field, moved)
+    return Table.from_columns(table.fields, arrays)
+
+
+def _spread(table: Table, times: float, rng: np.random.Generator) -> Table:
+    """The rows, each number so many times as far from the middle of its column, on either side."""
+    arrays = dict(table.columns)
+    for field in _movable(table.fields):
+        numbers = arrays[field.name].astype(np.float64)
+        known = numbers[~np.isnan(numbers)]
+        middle = float(np.median(known)) if len(known) else 0.0
+        away = np.where(numbers == middle, np.std(known) if len(known) else 1.0, numbers - middle)
+        arrays[field.name] = _within(field, middle + times * away * rng.choice([-1.0, 1.0], table.rows))
     return Table.from_columns(table.fields, arrays)
 
 

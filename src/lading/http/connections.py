@@ -16,7 +16,7 @@ from typing import Protocol
 from lading.http.problems import HttpError, retry_after
 from lading.settings import Network, Settings, networks
 
-_RESERVE = 128
+_RESERVE, _LEAST_RESERVE = 128, 32
 """Descriptors for everybody who is refused, and for everything else: the listener, pipes, files of a model."""
 _MAX_REFUSED = 64
 _PREFIX_BITS = 64
@@ -75,7 +75,8 @@ class Connections:
     @classmethod
     def of(cls, settings: Settings) -> Connections:
         """Nobody yet, within the bounds of these settings and what the system allows this process."""
-        room = descriptors() - min(_RESERVE, descriptors() // 4)
+        limit = descriptors()
+        room = max(1, limit - max(_LEAST_RESERVE, min(_RESERVE, limit // 4)))
         return cls(
             room,
             # The last eighth is left to those who are trusted.

@@ -30,7 +30,6 @@ _BEGINS = b"POST "
 _HEAD_END = b"\r\n\r\n"
 _LAST_END = b"\r\n" + CLOSE + b"\r\n"
 _CORRELATION = b"\r\nx-correlation-id: "
-_NOTHING = b"\0"
 _NO_HEAD = Head(0)
 
 
@@ -104,7 +103,7 @@ class LaneProtocol(GuardedProtocol):
         self.exchange: Exchange | None = None
         self._reply = b""
         self._is_kept = self._is_single = True
-        self._usual = _NOTHING
+        self._usual = b""
         self._usual_head = _NO_HEAD
 
     def data_received(self, data: bytes) -> None:
@@ -140,7 +139,7 @@ class LaneProtocol(GuardedProtocol):
 
     def _enter(self, data: bytes) -> bool:
         """Answer a request that is whole, or wait for the rest of its body; False where it is not for the lane."""
-        if data.startswith(self._usual):
+        if self._usual and data.startswith(self._usual):
             head, end = self._usual_head, len(self._usual)
         elif not data.startswith(_BEGINS):
             return False
@@ -227,7 +226,10 @@ class LaneProtocol(GuardedProtocol):
             self.data_received(later)
 
     def shutdown(self) -> None:
-        """Close as soon as nothing is in flight."""
+        """Close as soon as nothing is in flight; the ordinary road waits for a body that has begun."""
+        if self._begun:
+            begun, self._begun = self._begun, b""
+            super().data_received(begun)
         if self.exchange is None:
             super().shutdown()
         else:

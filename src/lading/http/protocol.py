@@ -6,8 +6,10 @@ The parser is httptools' (llhttp, strict). What it tolerates and what nobody sho
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sized
 from typing import Any
 
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from lading.http.accounts import Accounts
@@ -31,6 +33,18 @@ _FIELD_BYTES = 4
 """Of a field beside its name and its value: colon, space and line end."""
 
 
+class _Flow(FlowControl):
+    """Reads nothing more as long as there are requests that were read and are not begun."""
+
+    def __init__(self, transport: asyncio.Transport, waiting: Sized) -> None:
+        super().__init__(transport)
+        self._waiting = waiting
+
+    def resume_reading(self) -> None:
+        if not self._waiting:
+            super().resume_reading()
+
+
 class GuardedProtocol(HttpToolsProtocol):
     """One connection, within bounds.
 
@@ -49,6 +63,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self.is_refused = False
         self._head_bytes = self._fed_bytes = 0
         self._is_in_head = False
+        self._heads = 0
+        self._unread_since: float | None = None
         self._waits_since: float | None = self.loop.time()
         self.is_between = True
 
@@ -57,6 +73,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Come in, or be told that there are too many."""
         super().connection_made(transport)
+        self.flow = _Flow(transport, self.pipeline)
         try:
             self._everybody.enter(self)
         except TooManyConnections as error:
@@ -80,8 +97,10 @@ class GuardedProtocol(HttpToolsProtocol):
         """Feed the parser, and watch how much of a head it has taken."""
         if self.is_refused:
             return
+        self._heads, was_between = 0, self.is_between
         super().data_received(data)
-        if self._is_in_head:
+        # Where in these bytes a head began is not known, unless it is at their start or they are all its own.
+        if self._is_in_head and self._heads <= was_between:
             self._fed_bytes += len(data)
             if self._fed_bytes > self._settings.max_head_bytes:
                 self._refuse(TooManyBytes(431, f"the head has more than {self._settings.max_head_bytes} bytes"))
@@ -90,6 +109,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """A head begins."""
         self.is_between = False
         self._is_in_head = True
+        self._heads += 1
         self._head_bytes = self._fed_bytes = 0
         self._waits_since = self.loop.time()
         super().on_message_begin()
@@ -180,7 +200,13 @@ class GuardedProtocol(HttpToolsProtocol):
     # --- deadlines
 
     def sweep(self, now: float) -> None:
-        """End a connection that has had its time: for a head, or to begin with one."""
+        """End a connection that has had its time: for a head, to begin with one, or to read what was answered."""
+        if not self.flow.write_paused:
+            self._unread_since = None
+        elif self._unread_since is None:
+            self._unread_since = now
+        elif now - self._unread_since > self._settings.body_timeout_s:
+            self.transport.abort()
         if self._waits_since is None:
             return
         waited_s = now - self._waits_since
