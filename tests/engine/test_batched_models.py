@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,10 @@ from lading.engine.batcher import Batcher
 from lading.engine.model import Model
 from lading.errors import PredictionFailed
 from lading.schema.synthetic import draw_rows
-from lading.schema.table import Row
+from lading.schema.table import Row, Table
 
 
-async def batched(model: Model, requests: list[list[Row]], *, proba: bool) -> list[Any]:
+async def batched(model: Model, requests: Sequence[Sequence[Row]], *, proba: bool) -> list[Any]:
     """The outcomes of requests that go through a model together; half of them ask for probabilities."""
     batches: list[int] = []
 
@@ -88,6 +89,25 @@ def test_batched_equals_alone_for_mixed_columns_with_missing_values(churn_path: 
     compare(model, rows)
 
 
+def test_a_table_is_answered_alone_and_beside_rows_as_its_rows_are(churn_path: Path):
+    model = lading.load(churn_path)
+    rows = draw_rows(model.schema.inputs, model.reference, 60, seed=1)
+    table = Table.from_rows(model.schema.inputs, rows)
+    expected = model.answer_rows(rows, proba=True)
+    assert_same(model.answer_rows(table, proba=True).probabilities, expected.probabilities)
+    first, *others = asyncio.run(batched(model, [table, rows[:1], table], proba=True))
+    assert_same(first.probabilities, expected.probabilities)
+    assert [outcome.predictions for outcome in others] == [expected.predictions[:1], expected.predictions]
+
+
+def test_of_a_table_the_first_row_that_fails_is_named(churn_path: Path):
+    model = lading.load(churn_path)
+    good, bad = (40.0, "pro", True), (40.0, "unheard of", True)
+    table = Table.from_rows(model.schema.inputs, [good] * 5 + [bad, good, bad])
+    (outcome,) = asyncio.run(batched_with_failures(model, [table]))
+    assert outcome.message == "the model failed on this input (ValueError); row 5 is the first"
+
+
 def test_the_warnings_of_a_batch_reach_only_whose_rows_they_concern(churn_path: Path):
     model = lading.load(churn_path)
     old, usual = (200.0, "pro", True), (40.0, "pro", True)
@@ -100,16 +120,16 @@ def test_the_warnings_of_a_batch_reach_only_whose_rows_they_concern(churn_path: 
 def test_a_row_that_a_real_model_cannot_take_fails_alone(churn_path: Path):
     model = lading.load(churn_path)
     good, bad = (40.0, "pro", True), (40.0, "unheard of", True)
-    outcomes = asyncio.run(batched_with_failures(model, [good, bad, good, bad, good]))
+    outcomes = asyncio.run(batched_with_failures(model, [[row] for row in (good, bad, good, bad, good)]))
     assert [isinstance(outcome, PredictionFailed) for outcome in outcomes] == [False, True, False, True, False]
 
 
-async def batched_with_failures(model: Model, rows: list[Row]) -> list[Any]:
+async def batched_with_failures(model: Model, requests: Sequence[Sequence[Row]]) -> list[Any]:
     loop = asyncio.get_running_loop()
     batcher = Batcher(model.run)
-    futures = [loop.create_future() for _ in rows]
-    for row, future in zip(rows, futures, strict=True):
-        batcher.submit([row], future.set_result)
+    futures = [loop.create_future() for _ in requests]
+    for rows, future in zip(requests, futures, strict=True):
+        batcher.submit(rows, future.set_result)
     return await asyncio.wait_for(asyncio.gather(*futures), 60)
 
 

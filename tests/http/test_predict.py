@@ -1,12 +1,16 @@
 """Predictions by every shape that people send, and what stands in the answer."""
 
+import io
 import json
 from typing import Any
 
 import httpx
+import pandas
 import pytest
 
 from lading.engine.model import Model
+from lading.http.routes import ARROW
+from lading.schema import arrow_stream as arrow
 
 ROW = {"sepal length (cm)": 5.1, "sepal width (cm)": 3.5, "petal length (cm)": 1.4, "petal width (cm)": 0.2}
 OTHER = {"sepal length (cm)": 6.2, "sepal width (cm)": 2.9, "petal length (cm)": 5.4, "petal width (cm)": 2.1}
@@ -56,6 +60,47 @@ def test_a_list_of_one_gets_a_list_of_one(iris_client: Client, body: Any):
 def test_csv_gets_predictions(iris_client: Client):
     answer = iris_client.post("/predict", content=CSV, headers={"content-type": "text/csv"})
     assert answer.json()["predictions"] == ["setosa", "virginica"]
+
+
+def arrow_stream(frame: Any) -> bytes:
+    import pyarrow
+
+    table = pyarrow.Table.from_pandas(frame, preserve_index=False)
+    body = io.BytesIO()
+    with pyarrow.ipc.new_stream(body, table.schema) as writer:
+        writer.write_table(table)
+    return body.getvalue()
+
+
+def test_an_arrow_stream_gets_predictions(iris_client: Client):
+    columns = pandas.read_csv(io.StringIO(CSV))
+    answer = iris_client.post("/predict", content=arrow_stream(columns), headers={"content-type": ARROW})
+    assert answer.json()["predictions"] == ["setosa", "virginica"]
+
+
+def test_many_rows_get_the_same_answer_by_every_road(churn_client: Client):
+    plans = pandas.Categorical(["basic", "pro", "plus"] * 400)
+    frame = pandas.DataFrame({"is_member": [True, False, True] * 400, "plan": plans, "age": [30.5, None, 99] * 400})
+    split = json.loads(frame.to_json(orient="split"))
+    lines = frame.to_csv(index=False)
+    answers = [
+        churn_client.post("/predict?proba=1", json=json.loads(frame.to_json(orient="records"))),
+        churn_client.post("/predict?proba=1", json=split),
+        churn_client.post("/predict?proba=1", content=lines, headers={"content-type": "text/csv"}),
+        churn_client.post("/predict?proba=1", content=arrow_stream(frame), headers={"content-type": ARROW}),
+    ]
+    first, *others = ({**answer.json(), "id": None} for answer in answers)
+    assert len(first["predictions"]) == 1200
+    assert all(other == first for other in others)
+
+
+def test_without_pyarrow_an_arrow_stream_is_refused_with_the_extra(
+    client: Client, problem_of: Any, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(arrow, "is_installed", lambda: False)
+    answer = client.post("/predict", content=b"", headers={"content-type": ARROW})
+    assert 'pip install "lading[arrow]"' in problem_of(answer, 415, "input.content_type")["detail"]
+    assert answer.headers["accept"] == "application/json, text/csv"
 
 
 def test_a_query_gets_one_prediction(iris_client: Client):
@@ -217,7 +262,7 @@ def test_csv_by_its_names_is_taken(client: Client, kind: str):
 def test_any_other_content_type_is_refused(client: Client, problem_of: Any, kind: str):
     answer = client.post("/predict", content=b'{"x": 1}', headers={"content-type": kind})
     problem_of(answer, 415, "input.content_type")
-    assert answer.headers["accept"] == "application/json, text/csv"
+    assert answer.headers["accept"] == f"application/json, text/csv, {ARROW}"
 
 
 def test_no_content_type_is_refused(client: Client, problem_of: Any):

@@ -13,6 +13,8 @@ from lading.schema import decode
 from lading.schema.decode import Decoder, Limits
 from lading.schema.fields import Field, Interval, Output, Schema
 from lading.schema.problems import MAX_LISTED
+from lading.schema.quick import QuickJson
+from lading.schema.table import Table
 
 OUTPUTS = (Output("prediction"),)
 FIELDS = (Field("a"), Field("b", "int", "int64"))
@@ -194,11 +196,21 @@ def test_the_quick_way_takes_no_value_that_the_strict_pass_refuses(data, schema:
 @given(data=st.data(), schema=...)
 def test_good_bodies_of_the_plain_shapes_go_the_quick_way(data, schema: Schema, rows_of, as_json):
     row = data.draw(rows_of(schema))
-    shape = data.draw(st.sampled_from(["object", "list", "instances", "X"]))
-    lists = {"list": [row], "instances": {"instances": [row]}, "X": {"X": [list(row.values())]}}
-    body = as_json(lists.get(shape, row))
-    assume(shape not in schema.names and all(decode._QUICK_NAME.fullmatch(name) for name in schema.names))
-    assume(body.count(b":") == {"X": 1, "instances": 1}.get(shape, 0) + (shape != "X") * len(row))
+    cells = list(row.values())
+    shapes = {
+        "object": (row, len(row)),
+        "list": ([row], len(row)),
+        "instances": ({"instances": [row]}, len(row) + 1),
+        "arrays": ({"instances": [cells]}, 1),
+        "X": ({"X": [cells]}, 1),
+        "split": ({"columns": list(row)[::-1], "data": [cells[::-1]]}, 2),
+        "index": ({"columns": list(row), "index": [7], "data": [cells]}, 3),
+    }
+    shape = data.draw(st.sampled_from(sorted(shapes)))
+    value, keys = shapes[shape]
+    body = as_json(value)
+    assume(shape not in schema.names and not {"columns", "data", "index"} & {*schema.names})
+    assume(QuickJson.suits(schema) and (body.count(b":") == keys or (b"\\" not in body and shape != "object")))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(decode, "parse_json", None)
         assert Decoder(schema).json(body).is_single == (shape == "object")
@@ -222,6 +234,24 @@ def test_every_shape_gives_the_same_row(data, schema: Schema, rows_of, as_json, 
     ):
         assert exactly(list(decoder.json(as_json(body)).rows)) == expected
         assert exactly(list(decoder.value(body).rows)) == expected
+
+
+@pytest.mark.parametrize("cell", ["1.5", "-0.0", "2", "null", "1e400", '"1"', "9007199254740993"])
+@pytest.mark.parametrize("field", [Field("a"), Field("a", nullable=True), Field("a", dtype="float32")], ids=repr)
+def test_many_objects_are_read_as_few_are(field, cell):
+    schema = schema_of(field, Field("b", domain=Interval(0, 1)))
+    decoder, strict_only = Decoder(schema), Decoder(schema)
+    strict_only._quick = None
+    lines = ['{"a":0.1,"b":0.5}'] * 80
+    lines[70] = f'{{"b":0.25,"a":{cell}}}'
+    for body in (f"[{','.join(lines)}]", f'{{"instances":[{",".join(lines)}]}}'):
+        assert outcome(decoder, body.encode()) == outcome(strict_only, body.encode())
+
+
+def test_many_objects_of_floats_are_a_table():
+    body = ("[" + ",".join(['{"a":0.5}'] * 100) + "]").encode()
+    assert isinstance(decoder_of(Field("a")).json(body).rows, Table)
+    assert isinstance(decoder_of(Field("a", "int", "int64")).json(body.replace(b"0.5", b"5")).rows, list)
 
 
 @pytest.mark.parametrize(

@@ -168,6 +168,26 @@ def test_every_accepted_row_fits_its_columns(data, schema: Schema, rows_of):
             assert value == cell
 
 
+@given(data=st.data(), schema=...)
+def test_the_rows_of_a_table_are_those_that_it_was_made_of(data, schema: Schema, rows_of):
+    checker = RowChecker(schema)
+    rows = [checker.object(data.draw(rows_of(schema))) for _ in range(3)]
+    table = Table.from_rows(schema.inputs, rows)
+    again = Table.from_rows(schema.inputs, list(table))
+    assert (len(table), repr(table.matrix.tolist())) == (3, repr(again.matrix.tolist()))
+    for row, made in zip(rows, table, strict=True):
+        for field, cell, other in zip(schema.inputs, row, made, strict=True):
+            if field.dtype[:7] not in ("float32", "float16") and not (isinstance(cell, int) and abs(cell) > 2**53):
+                assert (cell, type(cell)) == (other, type(other)) or field.dtype == "datetime64[D]"
+
+
+def test_a_row_of_a_table_is_found_from_either_end():
+    table = Table.from_rows((FLOAT, INT), [(0.5, 1), (1.5, 2), (2.5, 3)])
+    assert (table[0], table[-1], list(table[1:])) == ((0.5, 1), (2.5, 3), [(1.5, 2), (2.5, 3)])
+    with pytest.raises(IndexError):
+        table[3]
+
+
 def test_a_table_says_its_schema():
     schema = Schema("regression", (FLOAT, INT), (Output("prediction"),))
     assert Table.from_rows(schema.inputs, [(1.0, 2)]).fields == schema.inputs

@@ -120,7 +120,7 @@ class Model:
         """
         if len(rows) == 1 and not proba and (checked := self._run_one(rows[0])) is not None:
             return checked, ()
-        return self.run_table(self._tables.of_rows(rows), proba=proba)
+        return self.run_table(rows if isinstance(rows, Table) else self._tables.of_rows(rows), proba=proba)
 
     def _run_one(self, row: Row) -> Checked | None:
         """The answer for a row with nothing unusual, where there is a quicker way to it than a table."""

@@ -20,13 +20,18 @@ class BodyReader:
         self._timeout_s = timeout_s
         self._thread = ThreadPoolExecutor(1, "lading-decode")
 
-    async def read(self, decode: Callable[[bytes], Decoded], body: bytes) -> Decoded:
+    async def read(self, decode: Callable[[bytes], Decoded], body: bytes, *, is_quick: bool = True) -> Decoded:
         """The rows of a body.
+
+        Args:
+            decode: reads it.
+            body: the whole body.
+            is_quick: whether a small one is read at once.
 
         Raises:
             DeadlineExceeded: other large bodies, or this one, took too long.
         """
-        if len(body) <= INLINE_BYTES:
+        if is_quick and len(body) <= INLINE_BYTES:
             return decode(body)
         try:
             async with asyncio.timeout(self._timeout_s):

@@ -19,12 +19,15 @@ from lading.http.deadline import FIELD, timeout_s
 from lading.http.leaving import unless_left
 from lading.http.problems import HttpError
 from lading.http.reading import BodyReader
+from lading.schema import arrow_stream
 from lading.schema.decode import Decoded
 from lading.schema.openapi import openapi
 from lading.schema.problems import suggest
 from lading.service import Service
 
 JSON = "application/json"
+CSV = "text/csv"
+ARROW = "application/vnd.apache.arrow.stream"
 MAX_PARAMETERS = 10_000
 _CONTROLS = ("proba",)
 _FLAGS = {"1": True, "true": True, "0": False, "false": False}
@@ -66,7 +69,9 @@ class Predict:
         kind = _content_type(scope)
         proba = _proba(_query(scope))
         body = await read_body(scope, receive, max_bytes=settings.max_body_bytes, max_s=settings.body_timeout_s)
-        return proba, await self._reader.read(decoder.csv if kind == "text/csv" else decoder.json, body)
+        decode = decoder.json if kind == JSON else decoder.csv if kind == CSV else decoder.arrow
+        # The first stream imports a library, which takes longer than any small body may.
+        return proba, await self._reader.read(decode, body, is_quick=kind != ARROW)
 
     def _read_query(self, scope: Scope) -> tuple[bool, Decoded]:
         """Parameters that are columns make the row; what is left controls."""
@@ -80,7 +85,7 @@ class Predict:
 
 
 def _content_type(scope: Scope) -> str:
-    """`application/json` or `text/csv`.
+    """`application/json`, `text/csv` or that of an Arrow stream.
 
     Raises:
         HttpError: 415 for any other content type or charset, for a content coding, and for none.
@@ -90,17 +95,22 @@ def _content_type(scope: Scope) -> str:
         raise _unsupported("content codings are not taken: send the body as it is")
     kind, _, parameters = headers.get(b"content-type", b"").decode("latin-1").lower().partition(";")
     kind = kind.strip()
-    if kind not in (JSON, "text/csv") and not (kind.startswith("application/") and kind.endswith("+json")):
-        raise _unsupported("say what the body is: -H 'content-type: application/json', or text/csv")
+    if kind == ARROW:
+        if not arrow_stream.is_installed():
+            raise _unsupported('Arrow streams are read by pyarrow, which is not installed: pip install "lading[arrow]"')
+        return ARROW
+    if kind not in (JSON, CSV) and not (kind.startswith("application/") and kind.endswith("+json")):
+        raise _unsupported("say what the body is: -H 'content-type: application/json', text/csv or an Arrow stream")
     parts = (part.partition("=") for part in parameters.split(";"))
     charsets = {value.strip().strip('"') for name, _, value in parts if name.strip() == "charset"}
     if not charsets <= {"utf-8", "utf8"}:
         raise _unsupported("the body is to be UTF-8")
-    return "text/csv" if kind == "text/csv" else JSON
+    return CSV if kind == CSV else JSON
 
 
 def _unsupported(detail: str) -> HttpError:
-    return HttpError(415, "Content type not taken", detail, "input.content_type", Accept="application/json, text/csv")
+    taken = (JSON, CSV, ARROW) if arrow_stream.is_installed() else (JSON, CSV)
+    return HttpError(415, "Content type not taken", detail, "input.content_type", Accept=", ".join(taken))
 
 
 def _query(scope: Scope) -> list[tuple[str, str]]:

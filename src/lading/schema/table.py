@@ -1,14 +1,15 @@
 """Rows as a model takes them: named columns of equal length, or one matrix where all of them are numbers.
 
-Requests carry rows (tuples in the schema's order); many requests become one table, in one conversion.
+Requests carry rows (tuples in the schema's order); many requests become one table, in one conversion. A large request
+may come as a table, which is a sequence of rows too.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import starmap
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -18,13 +19,12 @@ from lading.schema.fields import Field
 
 Row = tuple[Cell, ...]
 Array = npt.NDArray[Any]
-Rows = int | slice | npt.NDArray[np.bool_] | npt.NDArray[np.intp]
 
 
-class Table:
+class Table(Sequence[Row]):
     """Checked rows in the schema's order of columns. Made by `from_rows` or `from_columns`; never changed."""
 
-    __slots__ = ("_columns", "_matrix", "fields", "rows")
+    __slots__ = ("_columns", "_is_matrix", "_matrix", "fields", "rows")
 
     def __init__(
         self,
@@ -38,6 +38,7 @@ class Table:
         self.rows = rows
         self._matrix = matrix
         self._columns = columns
+        self._is_matrix = matrix is not None
 
     @classmethod
     def from_rows(cls, fields: Sequence[Field], rows: Sequence[Row]) -> Table:
@@ -48,6 +49,24 @@ class Table:
     def from_columns(cls, fields: Sequence[Field], columns: Mapping[str, Array]) -> Table:
         """The table of arrays that already have each field's dtype."""
         return cls(fields, len(next(iter(columns.values()))), columns=columns)
+
+    def __len__(self) -> int:
+        return self.rows
+
+    @overload
+    def __getitem__(self, rows: int) -> Row: ...
+    @overload
+    def __getitem__(self, rows: slice) -> Table: ...
+    def __getitem__(self, rows: int | slice) -> Row | Table:
+        if isinstance(rows, slice):
+            return self.take(rows)
+        place = range(self.rows)[rows]
+        return next(iter(self.take(slice(place, place + 1))))
+
+    def __iter__(self) -> Iterator[Row]:
+        # What it was made of: the other has other dtypes, which may hold less.
+        columns = self.matrix.T if self._is_matrix else self.columns.values()
+        return zip(*map(column_cells, self.fields, columns), strict=True)
 
     @property
     def columns(self) -> Mapping[str, Array]:
@@ -87,6 +106,13 @@ class Tables:
         self._dtype = matrix_dtype(fields)
         self._packer = struct.Struct(f"{len(fields)}{self._dtype.char}") if self._dtype is not None else None
 
+    @property
+    def are_floats(self) -> bool:
+        """Whether all are floats of 64 bits, so that a table holds every cell as it came."""
+        return self._packer is not None and all(
+            field.value_kind == "float" and array_dtype(field) == np.float64 for field in self._fields
+        )
+
     def of_rows(self, rows: Sequence[Row]) -> Table:
         """The table of checked rows; missing values become NaN or None, as each field says."""
         fields = self._fields
@@ -96,13 +122,38 @@ class Tables:
         columns = {field.name: column_array(field, column) for field, column in zip(fields, cells, strict=True)}
         return Table(fields, len(rows), columns=columns)
 
+    def of_floats(self, rows: Iterable[Row]) -> Table:
+        """The table of rows that need not all be there at once; all of it has to be floats.
+
+        Raises:
+            struct.error: a cell is missing.
+        """
+        assert self._packer is not None
+        numbers = self._packed(rows, self._packer).reshape(-1, len(self._fields))
+        return Table(self._fields, len(numbers), matrix=numbers)
+
+    def of_columns(self, columns: Sequence[Array]) -> Table:
+        """The table of checked columns: of numbers in any dtype, and arrays as `column_array` makes them."""
+        fields = self._fields
+        if self._dtype is not None:
+            matrix = np.empty((len(columns[0]), len(fields)), dtype=self._dtype)
+            for position, column in enumerate(columns):
+                matrix[:, position] = column
+            return Table(fields, len(matrix), matrix=matrix)
+        # Copies: models may write into their columns, and these may be part of a body.
+        named = {field.name: column.astype(array_dtype(field)) for field, column in zip(fields, columns, strict=True)}
+        return Table.from_columns(fields, named)
+
     def _matrix(self, rows: Sequence[Row], packer: struct.Struct) -> Array:
-        # A third of the time that NumPy takes for a list of tuples.
         try:
-            numbers = np.frombuffer(bytearray().join(starmap(packer.pack, rows)), self._dtype)
+            numbers = self._packed(rows, packer)
         except struct.error:  # of None, which NumPy knows to be NaN
             numbers = np.array(rows, dtype=self._dtype)
         return numbers.reshape(len(rows), len(self._fields))
+
+    def _packed(self, rows: Iterable[Row], packer: struct.Struct) -> Array:
+        # A third of the time that NumPy takes for a list of tuples.
+        return np.frombuffer(bytearray().join(starmap(packer.pack, rows)), self._dtype)
 
 
 def matrix_dtype(fields: Sequence[Field]) -> np.dtype[Any] | None:
@@ -144,3 +195,18 @@ def column_array(field: Field, cells: Sequence[Cell]) -> Array:
     if dtype.kind == "O" and field.nullable and field.null == "nan":
         cells = [np.nan if cell is None else cell for cell in cells]
     return np.fromiter(cells, dtype, len(cells))
+
+
+def column_cells(field: Field, column: Array) -> Sequence[Cell]:
+    """The cells of a column: what `column_array` made it of, as far as its dtype holds that."""
+    if column.dtype.kind == "M":
+        moments: list[Cell] = column.astype("datetime64[us]").tolist()
+        return moments
+    cells: list[Any] = column.tolist()
+    if field.value_kind in _WHOLE and column.dtype.kind in "if":  # in a matrix, or with gaps
+        whole = _WHOLE[field.value_kind]
+        return [None if cell != cell else whole(cell) for cell in cells]
+    return [None if cell != cell else cell for cell in cells] if field.nullable else cells
+
+
+_WHOLE: dict[str, type[bool] | type[int]] = {"bool": bool, "int": int}

@@ -111,6 +111,6 @@ class Watch:
     def _look_at_categories(self, table: Table) -> Iterator[Unusual]:
         for field, known in self._categories:
             cells = table.columns[field.name].tolist()
-            mask = np.array([cell not in known and cell is not None and cell == cell for cell in cells], dtype=bool)
-            if mask.any():
-                yield Unusual(field, mask)
+            strange = {cell for cell in set(cells) - known if cell is not None and cell == cell}
+            if strange:
+                yield Unusual(field, np.array([cell in strange for cell in cells], dtype=bool))
