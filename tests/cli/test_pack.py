@@ -47,7 +47,7 @@ def test_without_data_it_packs_what_the_model_knows(run: Any, folder: Path) -> N
 def test_by_itself_it_compiles_what_can_be_compiled(run: Any, folder: Path) -> None:
     result = run("pack", "model.joblib", "--data", "train.csv", "--target", "target")
     (line,) = [line for line in result.err.splitlines() if line.split()[0] == "engine"]
-    assert line.startswith("  engine    compiled to ONNX; 7,150 rows agree, largest difference ")
+    assert line.startswith("  engine    compiled to ONNX; 9,150 rows agree, largest difference ")
     words = "onnx, compiled from Pipeline(StandardScaler, LogisticRegression)"
     doctor = run("doctor", "model-1.0.0.lading")
     assert (doctor.code, "nothing stands in the way" in doctor.out) == (0, True)
