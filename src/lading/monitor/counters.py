@@ -56,10 +56,7 @@ class SharedCounters:
 
     def observe(self, name: str, value: float, label: str = "") -> None:
         """Count a value in its bucket, and add it to the sum."""
-        index = self._places.get((name, label)) or self._place(name, label)
-        values = self._values
-        values[index + 1 + bisect_left(_BOUNDS[name], value)] += 1
-        values[index] += value
+        self.observe_all(name, (value,), label)
 
     def observe_all(self, name: str, values: Sequence[float], label: str = "") -> None:
         """Count values, each in its bucket, and add them to the sum."""
