@@ -25,8 +25,8 @@ LAYERS = (
     {"engine"},
     {"service"},
     {"journal", "monitor", "http", "grpc", "batch", "ui"},
-    {"serve", "ship"},
-    {"cli", "testing"},
+    {"serve", "ship", "testing"},
+    {"cli"},
     {"__main__"},
     {"lading"},
 )

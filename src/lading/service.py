@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import msgspec
 
 from lading.bundle.manifest import Manifest
-from lading.engine.answers import Checked
+from lading.engine.answers import AnswerFormat, Checked
 from lading.engine.batcher import Batcher, Run
 from lading.engine.checking import check_golden
 from lading.engine.job import Batch, Commit, CommitDone, Done, Job, Outcome, commit_at_once
@@ -31,6 +31,8 @@ from lading.settings import Settings
 
 __all__ = ["Batch", "Commit", "Counters", "Service", "State", "commit_at_once"]
 
+_LOGGED_FACTS = 16
+_LOGGED_CHARS = 100
 _BROKEN = "the file is broken, or was saved with other versions: lading doctor FILE"
 
 
@@ -70,6 +72,8 @@ class Service:
         failure: why it failed, if it did.
         is_draining: it is stopping, and callers are to go elsewhere.
         label: name and version of the model, `iris/1.0.0`; empty while there is none.
+        route: where predictions are asked for; empty while there is no model.
+        about: what the log says of the model, as JSON: its name, its version, and the short ones of its metadata.
         answered: called when the requests of a batch have their answers, for what can be done for all at once.
     """
 
@@ -78,13 +82,15 @@ class Service:
         self.counters = counters
         self.failure: LadingError | None = None
         self.is_draining = False
-        self.label = ""
+        self.label = self.route = ""
+        self.about = msgspec.Raw(b"null")
         self.answered: Callable[[], None] = lambda: None
         self._is_closed = False
         self._commit = commit
         self._model: Model | None = None
         self._decoder: Decoder | None = None
         self._batcher: Batcher | None = None
+        self._format: AnswerFormat | None = None
         self._model_s = 0.0
 
     def start(self, load: Callable[[], Model]) -> Model:
@@ -106,7 +112,9 @@ class Service:
             self.failure = ModelError(f"the model cannot be loaded: {type(error).__name__}", hint=_BROKEN)
             raise self.failure from error
         self._tell(model, golden_rows)
-        self.label = f"{model.manifest.name}/{model.manifest.version}"
+        manifest = model.manifest
+        self.label, self.route, self.about = f"{manifest.name}/{manifest.version}", manifest.route, _about(manifest)
+        self._format = AnswerFormat(model.schema)
         self._decoder, self._batcher, self._model = decoder, batcher, model
         return model
 
@@ -172,6 +180,17 @@ class Service:
         if self._decoder is None or self._is_closed:
             raise NotReady(self.state.value)
         return self._decoder
+
+    @property
+    def format(self) -> AnswerFormat:
+        """How answers are written.
+
+        Raises:
+            NotReady: there is no model.
+        """
+        if self._format is None:
+            raise NotReady(self.state.value)
+        return self._format
 
     def metadata(self) -> dict[str, Any]:
         """What this model is, for `/metadata`: the manifest without its list of files."""
@@ -280,3 +299,17 @@ class Service:
                 for warning in outcome.warnings:
                     counters.add("warnings", warning.column, warning.rows)
         self._commit(batch, done)
+
+
+def _about(manifest: Manifest) -> msgspec.Raw:
+    """What the log says of a model with each request, and so only what is short."""
+    short = {name: value for name, value in manifest.metadata.items() if _is_short(value)}
+    metadata = dict(list(short.items())[:_LOGGED_FACTS])
+    about = {"name": manifest.name, "version": manifest.version, **({"metadata": metadata} if metadata else {})}
+    return msgspec.Raw(msgspec.json.encode(about))
+
+
+def _is_short(value: object) -> bool:
+    if isinstance(value, str):
+        return len(value) <= _LOGGED_CHARS
+    return isinstance(value, bool | int | float)

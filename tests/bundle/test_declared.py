@@ -2,6 +2,7 @@
 
 import math
 import tomllib
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -12,12 +13,15 @@ from lading.bundle.declared import (
     DeclaredInput,
     declare,
     default_name,
+    named,
     parse_domain,
     read_declared,
     read_metadata,
+    within,
 )
 from lading.errors import SettingsError, UsageError
 from lading.schema.cells import accepts, cell_checker
+from lading.schema.estimator import Learned
 from lading.schema.fields import KINDS, Field, Interval, Output, Schema
 from lading.schema.synthetic import example_value
 from lading.schema.table import Table
@@ -112,7 +116,10 @@ def test_a_misspelt_key_is_named_with_the_one_that_was_meant(text, message, hint
 
 def test_a_key_like_no_other_is_answered_with_all_that_are_known():
     hint = refusal(read_declared, {"zzz": 1}).hint
-    assert hint == "known: name, version, target, labels, output_range, inputs, metadata"
+    assert (
+        hint
+        == "known: name, version, target, labels, output_range, output, route, input_names, code, files, inputs, metadata"
+    )
     assert refusal(read_declared, {"inputs": {"a": {"zzz": 1}}}).hint.startswith("known: kind, domain")
 
 
@@ -366,3 +373,23 @@ def test_metadata_that_cannot_be_read_is_named(tmp_path, monkeypatch):
 )
 def test_a_model_is_called_as_its_file_is(tmp_path, file, name):
     assert default_name(tmp_path / file) == name
+
+
+# --- names of columns, files
+
+
+def test_columns_without_names_get_those_of_their_author():
+    learned = Learned((Field("x0"), Field("x1", example=2.0)), named=False, wants="array")
+    assert [field.name for field in named(learned, ("a", "b")).fields] == ["a", "b"]
+    assert named(learned, ()) is learned
+
+
+@pytest.mark.parametrize(("is_named", "names"), [(True, ("a", "b")), (False, ("a",)), (False, ("a", "b", "c"))])
+def test_names_that_do_not_fit_are_refused(is_named, names):
+    learned = Learned((Field("x0"), Field("x1")), named=is_named, wants="array")
+    assert "names" in refusal(named, learned, names).message
+
+
+def test_files_of_a_lading_toml_are_those_beside_it(tmp_path):
+    said = within(tmp_path, read_declared({"code": "a.ipynb", "files": ["/b.npy"]}))
+    assert (said.code_paths, said.file_paths) == ((tmp_path / "a.ipynb",), (Path("/b.npy"),))

@@ -11,6 +11,7 @@ from lading.bundle.manifest import (
     ENGINE,
     FORMAT,
     MAX_MANIFEST_BYTES,
+    Code,
     Data,
     Engine,
     Manifest,
@@ -336,3 +337,66 @@ def test_a_safe_name_is_one_that_a_model_may_have(text):
 )
 def test_a_name_is_made_of_a_file_name(text, name):
     assert safe_name(text) == name
+
+
+# --- routes, code
+
+
+@pytest.mark.parametrize("route", ["/predict", "/score", "/api/v1/score", "/v1", "/v20", "/readyness", "/a.b~c-d_e"])
+def test_a_route_of_plain_words_is_taken(route):
+    assert decode_manifest(encode_manifest(changed(route=route))).route == route
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        "",
+        "score",
+        "/",
+        "//a",
+        "/a/",
+        "/a b",
+        "/a?b",
+        "/a#b",
+        "/%61",
+        "/{a}",
+        "/..",
+        "/a\n",
+        "/ready",
+        "/v2/x",
+        "/x" * 9,
+    ],
+)
+def test_a_route_that_is_taken_or_is_no_path_is_refused(route):
+    with pytest.raises(UsageError, match="route"):
+        check_names(changed(route=route))
+
+
+CODE = Code("code/__main__.py", "__main__", "train.ipynb, In [3]")
+
+
+def test_code_comes_back_as_it_was_written():
+    code = (CODE, Code("code/helpers.py", "helpers"), Code("code/service.py", "service", is_around=True))
+    assert decode_manifest(encode_manifest(changed(code=code, entry="Model"))).code == code
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"code": (CODE, CODE)},
+        {"code": (Code("code/other.py", "__main__"),)},
+        {"code": (Code("../a.py", "a"),)},
+        {"code": (Code("code/a-b.py", "a-b"),)},
+        {"code": (Code("code/a.b.py", "a.b"),)},
+        {"code": (Code("code/a.py", "a", is_around=True), Code("code/b.py", "b", is_around=True))},
+        {"code": (Code("code/a.py", "a", "line\nbreak"),)},
+        {"entry": "a.b"},
+        {"entry": "a b"},
+    ],
+    ids=str,
+)
+def test_code_that_cannot_be_is_refused(changes):
+    with pytest.raises(UsageError):
+        check_names(changed(**changes))
+    with pytest.raises(BundleError):
+        decode_manifest(encode_manifest(changed(**changes)))

@@ -1,14 +1,20 @@
 """`lading check`: 0 when all is as it was, 3 for damage, 4 for another environment, 5 for another answer."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from tests.testing.relay import spoiled
 
 from lading.bundle.archive import write_archive
 from lading.bundle.bundle import Bundle, write_bundle
 from lading.bundle.manifest import GOLDEN, MANIFEST, Requirement, encode_manifest
+from lading.schema.fields import Field, Output, Schema
+from lading.testing import serve
+from lading.testing.subject import Subject
+from lading.testing.wire import Reply, Request
 
 
 def rewrite(path: Path, members: dict[str, bytes] | None = None, **changes: Any) -> None:
@@ -77,3 +83,107 @@ def test_another_answer_is_found(key: str, flags: list[str], run: Any, folder: P
     result = run("check", "iris.lading", *flags)
     assert (result.code, result.out) == (5, "")
     assert "row 7 first" in result.err
+
+
+# --- a running service
+
+
+@pytest.fixture(scope="module")
+def url(files: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    path = tmp_path_factory.mktemp("served") / "iris.lading"
+    path.write_bytes(files["iris.lading"])
+    with serve(path) as url:
+        yield url
+
+
+def without_health(request: Request, reply: Reply) -> Reply:
+    return Reply(500) if request.path == "/health" else reply
+
+
+def test_a_service_that_keeps_its_contract_is_told_case_by_case(url: str, run: Any) -> None:
+    result = run("check", "--http", url)
+    assert (result.code, result.err) == (0, "")
+    *cases, last = result.out.splitlines()
+    assert last == f"{len(cases)} of {len(cases)} hold"
+    assert {line[:8] for line in cases} == {"ok      "}
+    assert "ok      rows as CSV" in cases
+
+
+def test_a_bundle_is_compared_with_what_is_served(url: str, run: Any, folder: Path) -> None:
+    assert "ok      golden rows" in run("check", "iris.lading", "--http", url).out.splitlines()
+    rewrite(folder / "iris.lading", version="2")
+    result = run("check", "iris.lading", "--http", url)
+    assert result.code == 5
+    assert "got another digest: another bundle is served there" in result.out
+
+
+def test_a_bundle_is_not_loaded_where_a_service_is_checked(url: str, run: Any, folder: Path) -> None:
+    rewrite(folder / "iris.lading", requirements=(Requirement("scikit-learn", "1.4.2"),))
+    assert run("check", "iris.lading", "--http", url).code == 5
+    (folder / "iris.lading").write_bytes(b"no bundle")
+    assert run("check", "iris.lading", "--http", url).code == 3
+
+
+def test_a_case_that_fails_is_told_below_its_name(url: str, run: Any) -> None:
+    with spoiled(url, without_health) as relay:
+        result = run("check", "--http", relay)
+    lines = result.out.splitlines()
+    assert lines[:2] == ["FAILED  GET /health", "        sent GET /health; expected 200; got 500"]
+    assert lines[-1] == f"{len(lines) - 3} of {len(lines) - 2} hold"
+    assert (result.code, result.err.splitlines()) == (
+        5,
+        [f"error: the service at {relay} does not keep 1 of {len(lines) - 2} cases"],
+    )
+
+
+def test_json_has_every_case(url: str, run: Any) -> None:
+    with spoiled(url, without_health) as relay:
+        result = run("check", "--http", relay, "--json")
+    told = result.json
+    assert (result.code, told["is_good"], told["own_columns"], told["columns"]) == (5, False, 4, 4)
+    failure = "sent GET /health; expected 200; got 500"
+    assert told["cases"][0] == {"name": "GET /health", "holds": False, "failure": failure}
+    assert told["cases"][1] == {"name": "GET /ready", "holds": True, "failure": None}
+
+
+def test_headers_are_sent_and_never_printed(url: str, run: Any) -> None:
+    seen = set()
+
+    def note(request: Request, reply: Reply) -> Reply:
+        seen.add(dict(request.headers).get("authorization"))
+        return without_health(request, reply)
+
+    with spoiled(url, note) as relay:
+        result = run("check", "--http", relay, "--header", "Authorization: Bearer SECRET:1")
+    assert seen == {"Bearer SECRET:1"}
+    assert "SECRET" not in result.out + result.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("--http", "127.0.0.1:8000"),
+        ("iris.lading", "--header", "authorization: SECRET"),
+        ("--http", "http://127.0.0.1:1", "--header", "SECRET"),
+        ("--http", "http://127.0.0.1:1", "--header", "authorization: SECRET\nx: y"),
+        ("--http", "http://127.0.0.1:1", "--ignore-versions"),
+    ],
+)
+def test_what_cannot_be_meant_is_a_usage_error(words: tuple[str, ...], run: Any, folder: Path) -> None:
+    result = run("check", *words)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("error: ")
+    assert "SECRET" not in result.err
+
+
+def test_where_nothing_answers_is_said_in_one_line(run: Any) -> None:
+    result = run("check", "--http", "http://127.0.0.1:1")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.splitlines()[0] == "error: nothing answers at http://127.0.0.1:1: Connection refused"
+
+
+def test_that_not_all_columns_have_their_own_cases_is_said(url: str, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = Subject(Schema("regression", tuple(Field(f"x{n}") for n in range(25)), (Output("prediction"),)))
+    monkeypatch.setattr("lading.testing.subject.subject_at", lambda url, headers: wide)
+    assert run("check", "--http", url).out.splitlines()[-1].endswith("hold; 20 of 25 columns have cases of their own")

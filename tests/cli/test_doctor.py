@@ -58,7 +58,8 @@ def test_names_of_the_notebook_are_said_and_nothing_is_run(run: Any, folder: Pat
     (folder / "m.pkl").write_bytes(data)
     result = run("doctor", "m.pkl")
     assert result.code == 1
-    assert "! it needs `get_last_column` from the notebook or script that saved it" in result.out
+    assert "! m.pkl needs `get_last_column` from the notebook or script that saved it" in result.out
+    assert "lading serve m.pkl --code FILE" in result.out
 
 
 class Canary:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lading.engine.answers import Answer, Checked, OutputCheck, body_of
+from lading.engine.answers import Answer, AnswerFormat, Checked, OutputCheck
 from lading.errors import PredictionFailed
 from lading.flavors.flavor import Predictions
 from lading.schema.fields import Field, Interval, Output, Schema
@@ -21,6 +21,9 @@ EVERYTHING = slice(0, None)
 
 def schema(*outputs: Output) -> Schema:
     return Schema("unknown", (Field("x"),), outputs)
+
+
+FORMAT = AnswerFormat(schema(Output("prediction")))
 
 
 def check(prediction: Any, *probabilities: Any, **output: Any) -> Checked:
@@ -77,7 +80,7 @@ def test_finite_numbers_come_through_json_bit_for_bit(numbers: list[float]):
     checked = check(numbers)
     assert checked.refuse(EVERYTHING, proba=True) is None
     for read in (json.loads, msgspec.json.decode):
-        came = read(msgspec.json.encode(body_of(Answer(checked.predictions), is_single=False)))["predictions"]
+        came = read(msgspec.json.encode(FORMAT.object(Answer(checked.predictions), is_single=False)))["predictions"]
         assert [struct.pack("d", number) for number in came] == [struct.pack("d", number) for number in numbers]
 
 
@@ -256,10 +259,23 @@ def test_probabilities_of_another_shape_fail_the_batch(shape: tuple[int, ...]):
 # --- the body
 
 
+def test_an_output_that_has_a_name_stands_alone_under_it():
+    own = AnswerFormat(schema(Output("score")))
+    assert own.json(Answer([1.5]), is_single=True, request_id="me") == b'{"score":1.5}\n'
+    assert own.json(Answer([1, 2]), is_single=False, request_id="me") == b'{"score":[1,2]}\n'
+
+
+def test_what_is_said_beside_a_named_output_stays():
+    own = AnswerFormat(schema(Output("sc\u00f6re")))
+    warning = Warning("x", "range.outside_seen", "outside", 1, 0)
+    body = json.loads(own.json(Answer([1.5], [{"a": 1.0}], [warning]), is_single=True, request_id="me"))
+    assert list(body) == ["sc\u00f6re", "probabilities", "warnings"]
+
+
 def test_one_object_gets_a_prediction_and_a_list_gets_predictions():
     answer = Answer(["a", "b"], [{"a": 1.0}, {"a": 0.0}])
-    assert body_of(answer, is_single=True) == {"prediction": "a", "probabilities": {"a": 1.0}}
-    assert body_of(answer, is_single=False) == {
+    assert FORMAT.object(answer, is_single=True) == {"prediction": "a", "probabilities": {"a": 1.0}}
+    assert FORMAT.object(answer, is_single=False) == {
         "predictions": ["a", "b"],
         "probabilities": [{"a": 1.0}, {"a": 0.0}],
     }
@@ -267,6 +283,6 @@ def test_one_object_gets_a_prediction_and_a_list_gets_predictions():
 
 def test_warnings_and_the_id_stand_beside_the_answer_where_there_are_any():
     warning = Warning("x", "range.outside_seen", "outside", 1, 0)
-    body = body_of(Answer([1.0], warnings=[warning]), is_single=True, request_id="me")
+    body = FORMAT.object(Answer([1.0], warnings=[warning]), is_single=True, request_id="me")
     assert list(body) == ["prediction", "warnings", "id"]
     assert json.loads(msgspec.json.encode(body))["warnings"][0]["column"] == "x"

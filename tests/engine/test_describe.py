@@ -74,10 +74,16 @@ def test_one_value_a_row_has_no_names() -> None:
 
 
 def test_probabilities_are_named_by_the_classes() -> None:
-    fake = Fake(lambda rows: np.zeros(rows, int), proba=probabilities(3), classes=(("a", "b", "c"),))
+    fake = Fake(lambda rows: np.full(rows, "a"), proba=probabilities(3), classes=(("a", "b", "c"),))
     prediction, output = describe(fake, FIELDS).outputs
     assert prediction.classes == output.columns == ("a", "b", "c")
     assert output.shape == (-1, 3)
+
+
+def test_answers_that_are_none_of_the_classes_are_of_no_class() -> None:
+    fake = Fake(lambda rows: np.full(rows, "d"), classes=(("a", "b", "c"),))
+    schema = describe(fake, FIELDS)
+    assert (schema.task, schema.outputs[0].classes) == ("unknown", ())
 
 
 def test_probabilities_without_classes_are_numbered() -> None:

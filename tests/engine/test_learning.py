@@ -97,6 +97,14 @@ def test_columns_of_a_sample_name_those_of_a_model_that_knows_none(target: Path)
     assert lading.pack(model, X, Y, target).manifest.model_schema.names == tuple(X.columns)
 
 
+def test_declared_names_are_those_of_the_data_and_of_requests(target: Path) -> None:
+    names = ("length", "width")
+    model = LogisticRegression().fit(X.iloc[:, :2].to_numpy(), Y)
+    bundle = lading.pack(model, X.iloc[:, :2].to_numpy(), path=target, declared=Declared(input_names=names))
+    assert bundle.manifest.model_schema.names == names
+    assert lading.load(target).answer({"width": 3.5, "length": 5.1}).predictions == [0]
+
+
 @pytest.mark.parametrize("y", [Y, Y.to_numpy(), Y.tolist(), Y.to_frame(), None])
 def test_a_target_beside_the_sample_may_be_anything(y: Any, model: Any, target: Path) -> None:
     assert lading.pack(model, X, y, target).manifest.model_schema.unused == ()

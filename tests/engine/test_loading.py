@@ -21,7 +21,8 @@ from lading.bundle.bundle import Bundle, write_bundle
 from lading.bundle.declared import Declared, DeclaredInput
 from lading.bundle.manifest import GOLDEN, REFERENCE, Manifest, Requirement
 from lading.engine.checking import check_golden
-from lading.engine.loading import is_bundle, read_model_file
+from lading.engine.loading import is_bundle
+from lading.engine.model_file import read_model_file
 from lading.errors import BundleError, CheckFailed, EnvironmentMismatch, LadingError, UsageError
 
 IRIS = load_iris(as_frame=True)
@@ -104,7 +105,7 @@ def test_a_file_that_may_not_be_read_is_wrong_usage(saved: Path, monkeypatch: py
 
 
 def test_a_file_beyond_the_bound_is_not_read(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lading.engine.loading.MAX_FILE_BYTES", 100)
+    monkeypatch.setattr("lading.engine.model_file.MAX_FILE_BYTES", 100)
     with pytest.raises(LadingError, match="is larger than"):
         read_model_file(saved)
 

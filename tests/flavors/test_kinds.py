@@ -306,7 +306,7 @@ def refused() -> dict[str, Any]:
         "text": ("a text", "there is no file a text"),
         "lambda": (
             pipeline.make_pipeline(preprocessing.FunctionTransformer(lambda x: x), logistic()).fit(X, Y),
-            "the model cannot be pickled: PicklingError",
+            "`func` of `FunctionTransformer` in step `functiontransformer` is a lambda",
         ),
         "dictionaries": (
             pipeline.make_pipeline(feature_extraction.DictVectorizer(), logistic()).fit([{"a": 1}, {"b": 2}], [0, 1]),

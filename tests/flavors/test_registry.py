@@ -9,6 +9,7 @@ import joblib
 import numpy as np
 import pytest
 import skops.io
+import xgboost
 from skl2onnx import to_onnx
 
 import lading
@@ -29,11 +30,20 @@ def files(model: Any) -> dict[str, bytes]:
         "skops": skops.io.dumps(model),
         "onnx": to_onnx(model, np.zeros((1, 4), np.float32)).SerializeToString(),
         "linear": Path(lading.__file__).with_name("flavors").joinpath("iris.linear.json").read_bytes(),
+        "xgboost": dump_with_any(xgboost.XGBClassifier(n_estimators=1).fit(np.eye(4), [0, 1, 0, 1]))[2],
+        "python": b"def identity(X):\n    return X\n",
     }
 
 
-NAMES = {"sklearn": "m.joblib", "skops": "m.skops", "onnx": "m.onnx", "linear": "m.linear.json"}
-FOREIGN = ["m.safetensors", "m.json", "m.h5", "m.keras", "m.pt", "m.txt", "m.7z", "m.py", "m.lading.pdf", "m.pkl.exe"]
+NAMES = {
+    "sklearn": "m.joblib",
+    "skops": "m.skops",
+    "onnx": "m.onnx",
+    "linear": "m.linear.json",
+    "xgboost": "m.ubj",
+    "python": "m.py",
+}
+FOREIGN = ["m.safetensors", "m.csv", "m.h5", "m.keras", "m.pt", "m.txt", "m.7z", "m.lading.pdf", "m.pkl.exe"]
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +55,7 @@ def formats(model: Any) -> dict[str, bytes]:
 def no_loading(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever tries to load anything fails."""
 
-    def load(self: Any, data: bytes) -> Any:
+    def load(self: Any, data: bytes, *rest: Any) -> Any:
         raise AssertionError("a loader was tried")
 
     for flavor in flavors():
@@ -128,6 +138,20 @@ def test_the_flavor_of_an_object_makes_its_file(model: Any) -> None:
     flavor, name, data = dump_with_any(model)
     assert (flavor.name, name) == ("sklearn", "model.joblib")
     assert flavor_of_file(name, data) is flavor
+
+
+def test_the_flavor_named_like_the_library_of_an_object_goes_first() -> None:
+    """XGBoost's wrappers have what scikit-learn's estimators have, and `sklearn` stands before `xgboost`."""
+    model = xgboost.XGBClassifier(n_estimators=1).fit(np.eye(4), [0, 1, 0, 1])
+    assert flavor_named("sklearn").dump(model) is not None
+    assert dump_with_any(model)[0].name == "xgboost"
+
+
+def test_a_json_file_is_for_the_flavor_that_knows_its_content(formats: dict[str, bytes]) -> None:
+    model = xgboost.XGBClassifier(n_estimators=1).fit(np.eye(4), [0, 1, 0, 1])
+    assert flavor_of_file("m.json", bytes(model.get_booster().save_raw("json"))).name == "xgboost"
+    with pytest.raises(FormatError, match="not what its name says, xgboost: its content looks like linear"):
+        flavor_of_file("m.json", formats["linear"])
 
 
 def test_an_object_of_no_flavor_is_refused() -> None:

@@ -274,6 +274,13 @@ def test_a_body_says_whether_it_is_one_row(body, is_single):
     assert (list(decoded.rows), decoded.is_single) == ([(1.0, 2)], is_single)
 
 
+def test_values_in_x_are_rows_of_a_model_of_one_column():
+    assert rows('{"X": [1, 2.5]}', Field("a")) == [(1.0,), (2.5,)]
+    with pytest.raises(InputError) as caught:
+        rows('{"X": [1, "b"]}', Field("a"))
+    assert [(problem.pointer, problem.row) for problem in caught.value.problems] == [("/X/1/0", 1)]
+
+
 def test_csv_names_its_columns_in_any_order():
     decoded = decoder_of().csv(b"b,a\r\n2,1\r\n-3,0.5\r\n")
     assert (list(decoded.rows), decoded.is_single) == ([(1.0, 2), (0.5, -3)], False)

@@ -25,7 +25,7 @@ IRIS = Schema(
 
 
 def document(schema):
-    return json.loads(json.dumps(openapi("iris", "1.0.0", "SVC", schema), allow_nan=False))
+    return json.loads(json.dumps(openapi("iris", "1.0.0", "SVC", schema, route="/predict"), allow_nan=False))
 
 
 def resolved(whole, part):

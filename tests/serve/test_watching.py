@@ -22,7 +22,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def look(model: Path) -> Stamps:
     """What is there now."""
-    return stamps(model, (model.parent, Path.cwd()))
+    return stamps([model], (model.parent, Path.cwd()))
 
 
 def write(path: Path) -> None:
@@ -63,7 +63,7 @@ def test_it_goes_on_when_the_current_folder_is_removed(model: Path, monkeypatch:
     monkeypatch.setattr(watching, "_LOOK_S", 0.01)
 
     async def run() -> str:
-        noticed = watching.changes(model)
+        noticed = watching.changes([model])
         first = asyncio.ensure_future(anext(noticed))
         await asyncio.sleep(0)
         Path.cwd().rmdir()

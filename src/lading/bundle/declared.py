@@ -3,6 +3,8 @@
 name = "churn"
 target = "churned"
 labels = ["stays", "leaves"]
+route = "/churn"
+code = "churn.ipynb"
 
 [inputs.age]
 domain = { min = 0, max = 120 }
@@ -14,6 +16,7 @@ author = "Jo"
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,6 +28,7 @@ from lading.bundle.domain import closed_where_finite, fit_domain, read_domain
 from lading.bundle.manifest import safe_name
 from lading.errors import SettingsError, UsageError
 from lading.schema.cells import accepts, cell_checker, numpy_dtype
+from lading.schema.estimator import Learned
 from lading.schema.fields import Field, Interval, Kind, Output, Schema, Value
 from lading.schema.problems import suggest
 from lading.schema.synthetic import example_value
@@ -52,13 +56,38 @@ class Declared(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     target: tuple[str, ...] | str = ()
     labels: tuple[str, ...] = ()
     output_range: tuple[float, float] | None = None
+    output: str | None = None
+    route: str | None = None
+    input_names: tuple[str, ...] = ()
+    code: tuple[str, ...] | str = ()
+    files: tuple[str, ...] | str = ()
     inputs: dict[str, DeclaredInput] = {}
     metadata: dict[str, Any] = {}
 
     @property
     def targets(self) -> tuple[str, ...]:
         """The columns of the data that the model predicts."""
-        return (self.target,) if isinstance(self.target, str) else self.target
+        return _several(self.target)
+
+    @property
+    def code_paths(self) -> tuple[Path, ...]:
+        """The author's own Python that the model needs."""
+        return tuple(map(Path, _several(self.code)))
+
+    @property
+    def file_paths(self) -> tuple[Path, ...]:
+        """Other files that the model reads."""
+        return tuple(map(Path, _several(self.files)))
+
+
+def _several(said: tuple[str, ...] | str) -> tuple[str, ...]:
+    return (said,) if isinstance(said, str) else said
+
+
+def within(folder: Path, declared: Declared) -> Declared:
+    """The declaration of a `lading.toml`, whose files are named as its folder has them."""
+    code, files = (tuple(str(folder / path) for path in paths) for paths in (declared.code_paths, declared.file_paths))
+    return msgspec.structs.replace(declared, code=code, files=files)
 
 
 def read_declared(table: dict[str, Any]) -> Declared:
@@ -111,6 +140,11 @@ def declared_from(
     labels: str | None = None,
     domain: Iterable[str] = (),
     output_range: str | None = None,
+    output: str | None = None,
+    route: str | None = None,
+    input_names: str | None = None,
+    code: Iterable[str] = (),
+    files: Iterable[str] = (),
     target: str | None = None,
 ) -> Declared:
     """What the options of a command line declare.
@@ -124,11 +158,20 @@ def declared_from(
     return Declared(
         name=name,
         version=version,
-        target=tuple(part.strip() for part in target.split(",")) if target else (),
-        labels=tuple(part.strip() for part in labels.split(",")) if labels else (),
+        target=_words(target),
+        labels=_words(labels),
+        output=output,
+        route=route,
+        input_names=_words(input_names),
+        code=tuple(code),
+        files=tuple(files),
         output_range=_range(output_range) if output_range else None,
         inputs=inputs,
     )
+
+
+def _words(text: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",")) if text else ()
 
 
 def _range(text: str) -> tuple[float, float]:
@@ -139,6 +182,23 @@ def _range(text: str) -> tuple[float, float]:
         return float(low), float(high)
     except ValueError:
         raise SettingsError("an output range is MIN..MAX", hint="--output-range 0..100") from None
+
+
+def named(learned: Learned, names: tuple[str, ...]) -> Learned:
+    """What a model knows of its inputs, with the author's names for columns that it has none for.
+
+    Raises:
+        SettingsError: it knows their names, or has other numbers of them.
+    """
+    if not names:
+        return learned
+    if learned.named:
+        raise SettingsError("the model knows the names of its columns", hint="leave out --input-names")
+    if len(names) != len(learned.fields):
+        raise SettingsError(f"the model takes {len(learned.fields)} columns, {len(names)} names were given")
+    pairs = zip(learned.fields, names, strict=True)
+    fields = tuple(msgspec.structs.replace(field, name=name) for field, name in pairs)
+    return dataclasses.replace(learned, fields=fields)
 
 
 def declare(schema: Schema, declared: Declared) -> Schema:
@@ -203,7 +263,7 @@ def _declare_output(output: Output, declared: Declared) -> Output:
         if len(set(declared.labels)) != len(declared.labels):
             raise SettingsError("two classes have the same label")
         output = msgspec.structs.replace(output, labels=declared.labels, datatype="BYTES")
-    return output
+    return msgspec.structs.replace(output, name=declared.output) if declared.output is not None else output
 
 
 def _output_range(low: float, high: float) -> Interval:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -42,6 +43,17 @@ def installed(distributions: Iterable[str]) -> tuple[Requirement, ...]:
     """The requirements that this environment meets exactly: each distribution that is here, with its version."""
     versions = {name: installed_version(name) for name in distributions}
     return tuple(Requirement(name, version) for name, version in sorted(versions.items()) if version)
+
+
+def distributions_of(packages: Iterable[str]) -> tuple[str, ...]:
+    """The installed distributions that have these top-level modules, by the names that `pip install` takes, sorted."""
+    known = _packages_distributions()
+    return tuple(sorted({name for package in packages for name in known.get(package, ())}))
+
+
+@functools.cache
+def _packages_distributions() -> dict[str, list[str]]:
+    return dict(metadata.packages_distributions())
 
 
 def differences(wanted: Mapping[str, str | None]) -> tuple[Difference, ...]:

@@ -14,9 +14,16 @@ from lading.schema.fields import MAX_FIELDS, MAX_NAME_CHARS, Schema
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+MAIN = "__main__"
+"""The module of what a notebook or script defined, as Python calls it."""
 GOLDEN = "golden.json"
 REFERENCE = "reference.json"
 ENGINE = "engine/model.onnx"
+CODE_FOLDER = "code/"
+FILES_FOLDER = "files/"
+ROUTE = "/predict"
+RESERVED_ROUTES = ("/health", "/ready", "/metadata", "/schema", "/openapi.json", "/metrics", "/v2")
+"""What the server answers itself, and what is kept for the Open Inference Protocol, with all that is below."""
 MAX_REASON_CHARS = 300
 MAX_MANIFEST_BYTES = 64 << 20
 
@@ -29,6 +36,10 @@ _FRAME_DTYPES = frozenset(
 )
 _MOMENTS = re.compile(r"datetime64(?:\[(?:D|s|ms|us|ns)(?:, [A-Za-z0-9_/+:-]{1,64})?\])?")
 _ARROW = re.compile(r"[a-z0-9_]{1,20}\[(?:pyarrow|python)\]")
+_ROUTE = re.compile(r"(?:/[A-Za-z0-9_][A-Za-z0-9._~-]*){1,8}")
+_MAX_ROUTE_CHARS = 100
+_OUTPUT = re.compile(r"[A-Za-z_][A-Za-z0-9_ -]{0,62}")
+_RESERVED_OUTPUTS = frozenset({"id", "predictions", "probabilities", "warnings"})
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 # PEP 508 and PEP 440, as far as their characters go: they stand in commands that people paste.
 _DISTRIBUTION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
@@ -96,6 +107,23 @@ class Engine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     requirements: tuple[Requirement, ...] = ()
 
 
+class Code(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A file of Python in the bundle, which is run when the model is opened.
+
+    Attributes:
+        path: in the bundle.
+        module: the name under which the model, or other code, looks for it; `__main__` is what a notebook or script
+            defined.
+        origin: where it came from.
+        is_around: it is called around the model, before and after it.
+    """
+
+    path: str
+    module: str
+    origin: str = ""
+    is_around: bool = False
+
+
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Everything that is known about a model without loading it.
 
@@ -114,6 +142,9 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         notes: what could not be known, one sentence each.
         data: what the schema was learned from, where there was a sample.
         engine: what answers; None where the flavor's own format is the engine, and in bundles of old.
+        route: where predictions are asked for.
+        code: the author's own Python that the model needs.
+        entry: the function or class that is the model, where its file is Python.
         files: every other file in the bundle.
     """
 
@@ -131,6 +162,9 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     notes: tuple[str, ...] = ()
     data: Data | None = None
     engine: Engine | None = None
+    route: str = ROUTE
+    code: tuple[Code, ...] = ()
+    entry: str = ""
     files: tuple[Member, ...] = ()
 
     @property
@@ -207,7 +241,7 @@ def check_names(manifest: Manifest) -> None:
         if not _DISTRIBUTION.fullmatch(requirement.name) or not _RELEASE.fullmatch(requirement.version):
             raise UsageError("a requirement is not the name and version of a distribution")
     words = (manifest.class_name, manifest.created, manifest.python, manifest.flavor, manifest.model, *manifest.notes)
-    words += (engine.reason,)
+    words += (engine.reason, *(code.origin for code in manifest.code))
     if not all(text.isprintable() for text in words):
         raise UsageError("what the manifest says of the model holds control characters")
     names = manifest.model_schema.names
@@ -223,12 +257,39 @@ def check_names(manifest: Manifest) -> None:
             raise UsageError(f"the name of column {position} is empty, too long, or holds control characters")
     _check_schema(manifest.model_schema)
     _check_engine(engine)
+    _check_route(manifest.route)
+    _check_code(manifest)
+
+
+def _check_route(route: str) -> None:
+    if not _ROUTE.fullmatch(route) or len(route) > _MAX_ROUTE_CHARS:
+        raise UsageError("a route is a path of letters, digits, `.`, `_`, `~` and `-`", hint="--route /score")
+    for reserved in RESERVED_ROUTES:
+        if route == reserved or route.startswith(f"{reserved}/"):
+            raise UsageError(f"the route `{reserved}` is the server's own", hint="--route /score")
+
+
+def _check_code(manifest: Manifest) -> None:
+    for code in manifest.code:
+        if not code.module.isidentifier() or code.path != f"{CODE_FOLDER}{code.module}.py":
+            raise UsageError("what the manifest says of its code does not fit together")
+    modules = [code.module for code in manifest.code]
+    if len(set(modules)) != len(modules) or sum(code.is_around for code in manifest.code) > 1:
+        raise UsageError("two files of code have the same place")
+    if manifest.entry and not manifest.entry.isidentifier():
+        raise UsageError("the entry of the model is not the name of a function or class")
 
 
 def _check_schema(schema: Schema) -> None:
     for field in schema.inputs:
         if not _is_known_dtype(field.dtype):
             raise UsageError(f"the dtype of the column `{field.name}` is not one that a column has")
+    name = schema.outputs[0].name
+    if not _OUTPUT.fullmatch(name) or name in _RESERVED_OUTPUTS:
+        reserved = ", ".join(f"`{word}`" for word in sorted(_RESERVED_OUTPUTS))
+        raise UsageError(
+            f"an output's name has letters, digits and `_`, and is none of {reserved}", hint="--output score"
+        )
     for output in schema.outputs:
         if output.labels and len(output.labels) != len(output.classes):
             raise UsageError(f"the output `{output.name}` has other numbers of labels and classes")

@@ -6,14 +6,13 @@ further names out of text, it does not see.
 
 from __future__ import annotations
 
-import functools
-import importlib.metadata
 import importlib.util
 import io
 import sys
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from lading.bundle.environment import distributions_of
 from lading.bundle.machine import Instance, Mapping, Named, Notes, Reader
 from lading.bundle.wrapped import find_model
 from lading.errors import FormatError
@@ -95,16 +94,10 @@ def unresolved(recording: Recording) -> tuple[Missing, ...]:
 def distributions(recording: Recording) -> tuple[str, ...]:
     """The installed distributions that the pickle needs, by the names that `pip install` takes, sorted."""
     packages = {module.partition(".")[0] for module, _ in recording.names} - sys.stdlib_module_names
-    installed = _packages_distributions()
-    return tuple(sorted({name for package in packages for name in installed.get(package, ())}))
+    return distributions_of(packages)
 
 
 _MAIN_MODULES = frozenset({"__main__", "__mp_main__"})
-
-
-@functools.cache
-def _packages_distributions() -> dict[str, list[str]]:
-    return dict(importlib.metadata.packages_distributions())
 
 
 def _is_installed(package: str) -> bool:

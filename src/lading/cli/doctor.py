@@ -17,9 +17,9 @@ from lading.errors import LadingError
 from lading.flavors.flavor import Needs
 
 _LIBRARIES = (
-    "numpy", "scikit-learn", "joblib", "skops", "pandas", "onnxruntime", "pyarrow", "msgspec", "starlette", "uvicorn",
-    "uvloop", "httptools",
-)  # fmt: skip
+    *("numpy", "scikit-learn", "joblib", "skops", "pandas", "xgboost", "onnxruntime", "pyarrow"),
+    *("msgspec", "starlette", "uvicorn", "uvloop", "httptools"),
+)
 
 
 @click.command("doctor")
@@ -73,9 +73,11 @@ def _examine_bundle(path: Path) -> dict[str, Any]:
 
 
 def _examine_file(path: Path) -> dict[str, Any]:
-    from lading.engine.loading import read_model_file
+    from lading.engine.gathering import gather
+    from lading.engine.model_file import declared_beside, read_model_file, split_entry
     from lading.flavors.registry import flavor_of_file
 
+    path, _ = split_entry(path)
     data = read_model_file(path)
     flavor = flavor_of_file(path.name, data)
     try:
@@ -84,11 +86,19 @@ def _examine_file(path: Path) -> dict[str, Any]:
         return {"class": "?", "needs": {}, "differences": [], "problems": [error.message]}
     wanted = dict(needs.distributions)
     told = {"class": needs.class_name, "needs": wanted, **_compared(wanted), "metadata": dict(needs.metadata)}
-    return told | _asked_for(needs)
+    told |= _asked_for(needs)
+    try:
+        gather(declared_beside(path, None).code_paths, needs, str(path))
+    except LadingError as error:
+        told["problems"].append(f"{error.message}: {error.hint}")
+    return told
 
 
 def _asked_for(needs: Needs) -> dict[str, Any]:
-    return {"names": needs.names, "modules": needs.modules, "strange": needs.strange, "problems": list(needs.problems)}
+    problems = list(needs.problems)
+    if needs.hostile:
+        problems.append("it acts on the machine when it is opened, which no model needs: it is refused")
+    return {"names": needs.names, "modules": needs.modules, "strange": needs.strange, "problems": problems}
 
 
 def _compared(wanted: dict[str, str | None]) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from typing import Any
 import click
 import msgspec
 
+from lading.bundle.declared import Declared, declared_from
 from lading.bundle.manifest import Manifest
-from lading.cli.options import ignore_versions_option, json_option, model_argument
+from lading.cli.options import declared_options, ignore_versions_option, json_option, model_argument
 from lading.cli.printing import printable
 from lading.engine.model import Model
 from lading.schema.cells import expectation
@@ -23,15 +24,18 @@ from lading.schema.words import answer_in_words, names_of, shortened
 @json_option
 @click.option("--example", is_flag=True, help="Print one row that the model takes, as JSON.")
 @click.option("--schema", "only_schema", is_flag=True, help="Print the inputs and outputs as JSON Schema.")
+@declared_options
 @ignore_versions_option
-def command(model: Path, as_json: bool, example: bool, only_schema: bool, ignore_versions: bool) -> None:
+def command(
+    model: Path, as_json: bool, example: bool, only_schema: bool, ignore_versions: bool, **declared: Any
+) -> None:
     """Show what a bundle or a model file takes and gives.
 
     A bundle is read without loading the model in it.
     """
     if sum((as_json, example, only_schema)) > 1:
         raise click.UsageError("--json, --example and --schema exclude one another")
-    manifest = _manifest(model, ignore_versions)
+    manifest = _manifest(model, ignore_versions, declared_from(**declared))
     if example:
         click.echo(msgspec.json.encode(example_row(manifest.model_schema.inputs)))
     elif only_schema:
@@ -42,11 +46,11 @@ def command(model: Path, as_json: bool, example: bool, only_schema: bool, ignore
         click.echo(_words(manifest))
 
 
-def _manifest(path: Path, ignore_versions: bool) -> Manifest:
-    from lading.engine.loading import is_bundle, load_file, open_bundle
+def _manifest(path: Path, ignore_versions: bool, declared: Declared) -> Manifest:
+    from lading.engine.loading import is_bundle, load, open_bundle
 
-    if not is_bundle(path):
-        loaded: Model = load_file(path, ignore_versions=ignore_versions)
+    if not is_bundle(path) or declared != Declared():
+        loaded: Model = load(path, ignore_versions=ignore_versions, declared=declared)
         return loaded.manifest
     with open_bundle(path) as bundle:
         bundle.verify()
@@ -75,6 +79,7 @@ def _words(manifest: Manifest) -> str:
         "model": f"{manifest.name} {manifest.version if packed else ''}".rstrip(),
         "class": f"{manifest.class_name}   ({manifest.flavor}, {schema.task})",
         "engine": manifest.engine_in_words,
+        "code": "; ".join(code.origin for code in manifest.code),
         "packed": f"{manifest.created}   Python {manifest.python}" if packed else "no",
         "needs": _needs(manifest),
         "data": f"{manifest.data.rows} rows" if manifest.data else "none was seen",

@@ -59,4 +59,21 @@ _DECLARED_OPTIONS = (
     ),
     click.option("--domain", multiple=True, help="Refuse what is outside: feature1=0,1 or age=0..120; repeatable"),
     click.option("--output-range", metavar="MIN..MAX", help="Never answer a number outside"),
+    click.option("--output", metavar="NAME", help="Name of the answer, alone in its object [default: prediction]"),
+    click.option("--route", metavar="PATH", help="Where predictions are asked for [default: /predict]"),
+    click.option("--input-names", metavar="NAME,NAME", help="Names of the columns, of which the model knows none"),
+    click.option(
+        "--code",
+        multiple=True,
+        type=click.Path(),
+        help="Notebook or Python file with what the model needs, or with preprocess and postprocess; repeatable",
+    ),
+    click.option(
+        "--file", "files", multiple=True, type=click.Path(), help="File that a model of Python reads; repeatable"
+    ),
 )
+
+DECLARED_NAMES = (
+    *("name", "version", "labels", "domain", "output_range", "output", "route", "input_names", "code", "files"),
+)
+"""What these options are called where they arrive."""

@@ -22,7 +22,7 @@ from lading.engine.golden import Kind
     help="Training data: CSV, JSON or Parquet; no row of it is kept, unless --golden says so.",
 )
 @click.option("--target", help="Column of the data that the model predicts; several with commas.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to write [default: NAME-VERSION.lading]")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Where to write [default: NAME-VERSION.lading]")
 @click.option(
     "--compile",
     "compiling",
@@ -44,7 +44,7 @@ def command(
     model: Path,
     data: Path | None,
     target: str | None,
-    output: Path | None,
+    out: Path | None,
     compiling: Compile,
     golden: Kind,
     ignore_versions: bool,
@@ -64,7 +64,7 @@ def command(
     packed = pack(
         model,
         data,
-        path=output,
+        path=out,
         declared=declared_from(target=target, **declared),
         compile=compiling,
         golden=golden,

@@ -12,8 +12,9 @@ from typing import Any
 import click
 import msgspec
 
-from lading.cli.options import ignore_versions_option, model_argument
-from lading.engine.answers import Answer, body_of
+from lading.bundle.declared import declared_from
+from lading.cli.options import declared_options, ignore_versions_option, model_argument
+from lading.engine.answers import Answer, AnswerFormat
 from lading.engine.model import Model
 from lading.errors import UsageError
 from lading.schema.decode import Decoded, Decoder, Limits
@@ -24,10 +25,11 @@ _UNLIMITED = Limits(max_rows=2**62, max_cells=2**62)
 @click.command("predict")
 @model_argument
 @click.argument("data")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write there, as .json or .csv, not to stdout.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Write there, as .json or .csv, not to stdout.")
 @click.option("--proba", is_flag=True, help="Add class probabilities.")
+@declared_options
 @ignore_versions_option
-def command(model: Path, data: str, output: Path | None, proba: bool, ignore_versions: bool) -> None:
+def command(model: Path, data: str, out: Path | None, proba: bool, ignore_versions: bool, **declared: Any) -> None:
     """Predict one row or many.
 
     DATA is JSON text, a .csv or .json file, or - for JSON or CSV on stdin.
@@ -38,16 +40,16 @@ def command(model: Path, data: str, output: Path | None, proba: bool, ignore_ver
     """
     from lading.engine.loading import load
 
-    if output is not None and output.suffix not in (".csv", ".json"):
-        raise UsageError(f"{output.name} is of an unknown kind", hint="write to .json or .csv")
+    if out is not None and out.suffix not in (".csv", ".json"):
+        raise UsageError(f"{out.name} is of an unknown kind", hint="write to .json or .csv")
     body, is_csv = _read(data)
-    loaded = load(model, ignore_versions=ignore_versions)
+    loaded = load(model, ignore_versions=ignore_versions, declared=declared_from(**declared))
     if proba and not loaded.schema.has_probabilities:
         raise UsageError(f"{loaded.manifest.class_name} gives no probabilities")
     decoder = Decoder(loaded.schema, _UNLIMITED)
     decoded = decoder.csv(body) if is_csv else decoder.json(body)
     answer = loaded.answer_rows(decoded.rows, proba=proba)
-    _write(loaded, decoded, answer, output)
+    _write(loaded, decoded, answer, out)
 
 
 def _read(data: str) -> tuple[bytes, bool]:
@@ -68,13 +70,11 @@ def _read(data: str) -> tuple[bytes, bool]:
 
 
 def _write(model: Model, decoded: Decoded, answer: Answer, output: Path | None) -> None:
+    body = AnswerFormat(model.schema).object(answer, is_single=decoded.is_single)
     if output is None:
-        click.echo(msgspec.json.encode(body_of(answer, is_single=decoded.is_single)))
+        click.echo(msgspec.json.encode(body))
         return
-    if output.suffix == ".csv":
-        data = _csv(model, decoded, answer)
-    else:
-        data = msgspec.json.encode(body_of(answer, is_single=decoded.is_single)) + b"\n"
+    data = _csv(model, decoded, answer) if output.suffix == ".csv" else msgspec.json.encode(body) + b"\n"
     try:
         output.write_bytes(data)
     except OSError as error:
@@ -86,8 +86,8 @@ def _write(model: Model, decoded: Decoded, answer: Answer, output: Path | None) 
 
 def _csv(model: Model, decoded: Decoded, answer: Answer) -> bytes:
     """The rows with their predictions, and probabilities where asked for, in columns behind them."""
-    targets = model.schema.outputs[0].columns
-    predictions = [_columns("prediction", value, targets) for value in answer.predictions]
+    output = model.schema.outputs[0]
+    predictions = [_columns(output.name, value, output.columns) for value in answer.predictions]
     probabilities: list[dict[str, Any]] = [
         _columns("probability", value) for value in answer.probabilities or [{}] * len(predictions)
     ]

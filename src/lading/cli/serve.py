@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lading.cli.options import declared_options, ignore_versions_option, model_argument, settings_options
+from lading.cli.options import (
+    DECLARED_NAMES,
+    declared_options,
+    ignore_versions_option,
+    model_argument,
+    settings_options,
+)
 from lading.settings import Settings, bound_threads, find_settings
 
 if TYPE_CHECKING:
     from lading.serve.target import Target
-
-_DECLARED = ("name", "version", "labels", "domain", "output_range")
 
 
 @click.command("serve")
@@ -31,7 +35,7 @@ def command(model: Path, config: Path | None, ignore_versions: bool, **options: 
     """
     from lading.serve.target import Target
 
-    said = {name: options.pop(name) for name in _DECLARED}
+    said = {name: options.pop(name) for name in DECLARED_NAMES}
     serve(Target(str(model), said, ignore_versions), lambda: find_settings(options, config, model.parent))
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from lading.errors import PredictionFailed
 from lading.flavors.flavor import Predictions
-from lading.schema.fields import Interval, Output, Schema, Value
+from lading.schema.fields import PREDICTION, Interval, Output, Schema, Value
 from lading.schema.table import Array
 from lading.schema.unusual import Warning
 
@@ -222,22 +222,38 @@ def _by_row(cells: Mask) -> Mask:
 _encode = msgspec.json.Encoder().encode
 
 
-def json_of(answer: Answer, *, is_single: bool, request_id: str) -> bytes:
-    """The answer as a caller gets it; the id holds nothing that JSON escapes."""
-    if is_single and answer.probabilities is None and not answer.warnings:
-        return b"".join((b'{"prediction":', _encode(answer.predictions[0]), b',"id":"', request_id.encode(), b'"}\n'))
-    # The line end is for people: without it a shell's prompt stands behind the answer.
-    return _encode(body_of(answer, is_single=is_single, request_id=request_id)) + b"\n"
+class AnswerFormat:
+    """The JSON object that a caller gets; made once from the schema.
 
+    Without the author's word it is `prediction` for one row sent as an object, else `predictions`, and the request's
+    id. An author who names the output says what stands in the object: that name alone, for one row and for many.
+    """
 
-def body_of(answer: Answer, *, is_single: bool, request_id: str | None = None) -> Mapping[str, Any]:
-    """The answer as the JSON object that a caller gets: `prediction` for one row sent as an object, else lists."""
-    first = 0 if is_single else slice(None)
-    body: dict[str, Any] = {"prediction" if is_single else "predictions": answer.predictions[first]}
-    if answer.probabilities is not None:
-        body["probabilities"] = answer.probabilities[first]
-    if answer.warnings:
-        body["warnings"] = answer.warnings
-    if request_id is not None:
-        body["id"] = request_id
-    return body
+    def __init__(self, schema: Schema) -> None:
+        name = schema.outputs[0].name
+        self._is_named = name != PREDICTION
+        self._one, self._many = (name, name) if self._is_named else (PREDICTION, "predictions")
+        self._begin = _encode({name: 0})[:-2]
+        self._end = b"}\n" if self._is_named else b'"}\n'
+
+    def json(self, answer: Answer, *, is_single: bool, request_id: str) -> bytes:
+        """The object as bytes; the id holds nothing that JSON escapes."""
+        if is_single and answer.probabilities is None and not answer.warnings:
+            value = _encode(answer.predictions[0])
+            if self._is_named:
+                return b"".join((self._begin, value, self._end))
+            return b"".join((self._begin, value, b',"id":"', request_id.encode(), self._end))
+        # The line end is for people: without it a shell's prompt stands behind the answer.
+        return _encode(self.object(answer, is_single=is_single, request_id=request_id)) + b"\n"
+
+    def object(self, answer: Answer, *, is_single: bool, request_id: str | None = None) -> Mapping[str, Any]:
+        """The object."""
+        first = 0 if is_single else slice(None)
+        body: dict[str, Any] = {self._one if is_single else self._many: answer.predictions[first]}
+        if answer.probabilities is not None:
+            body["probabilities"] = answer.probabilities[first]
+        if answer.warnings:
+            body["warnings"] = answer.warnings
+        if request_id is not None and not self._is_named:
+            body["id"] = request_id
+        return body

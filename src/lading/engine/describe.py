@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from lading.errors import EnvironmentMismatch, UnsupportedModel
 from lading.flavors.flavor import Predictions, Predictor
-from lading.schema.fields import Datatype, Field, Output, Schema
+from lading.schema.fields import PREDICTION, Datatype, Field, Output, Schema, Value
 from lading.schema.synthetic import draw_rows
-from lading.schema.table import Table
+from lading.schema.table import Array, Table
 
 PROBE_ROWS = 8
 _HINT = "pack it with the data it was trained on: lading pack MODEL --data train.csv --target NAME"
@@ -29,10 +27,14 @@ def describe(
     """
     table = probe or Table.from_rows(fields, draw_rows(fields, None, PROBE_ROWS))
     predictions = ask(predictor, table, hint=None if probe else _HINT)
-    outputs = [_prediction(predictor, predictions, targets)]
+    prediction = _prediction(predictor, predictions, targets)
+    outputs = [prediction]
     if predictions.probabilities:
         outputs.append(_probabilities(predictor, predictions, targets))
-    return Schema(predictor.task, fields, tuple(outputs), unused)
+    # Code of the author's may give something else than the model's classes.
+    is_other = bool(predictor.classes) and len(predictor.classes) == 1 and not prediction.classes
+    task = "unknown" if is_other and len(prediction.shape) == 1 else predictor.task
+    return Schema(task, fields, tuple(outputs), unused)
 
 
 def ask(predictor: Predictor, table: Table, *, hint: str | None = None) -> Predictions:
@@ -61,12 +63,18 @@ def _prediction(predictor: Predictor, predictions: Predictions, targets: tuple[s
     is_single = array.ndim == 1
     width = 1 if is_single else array.shape[1]
     return Output(
-        "prediction",
+        PREDICTION,
         datatype=_datatype(array),
         shape=(-1,) if is_single else (-1, width),
-        classes=predictor.classes[0] if is_single and len(predictor.classes) == 1 else (),
+        classes=_classes(predictor, array) if is_single else (),
         columns=targets if len(targets) == width and not is_single else (),
     )
+
+
+def _classes(predictor: Predictor, array: Array) -> tuple[Value, ...]:
+    """The classes of a model that has one target, where the answers are among them."""
+    classes = predictor.classes[0] if len(predictor.classes) == 1 else ()
+    return classes if set(array.tolist()) <= set(classes) else ()
 
 
 def _probabilities(predictor: Predictor, predictions: Predictions, targets: tuple[str, ...]) -> Output:
@@ -81,6 +89,8 @@ def _probabilities(predictor: Predictor, predictions: Predictions, targets: tupl
     return Output("probabilities", shape=(-1, width), columns=tuple(str(name) for name in names))
 
 
-def _datatype(array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Datatype:
+def _datatype(array: Array) -> Datatype:
     datatypes: dict[str, Datatype] = {"b": "BOOL", "i": "INT64", "u": "INT64", "f": "FP64"}
+    if array.dtype.kind == "O" and {type(value) for value in array.flat} <= {int, float}:
+        return "FP64"
     return datatypes.get(array.dtype.kind, "BYTES")

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from lading.bundle.declared import Declared, declare
+from lading.bundle.declared import Declared, declare, named
 from lading.engine.describe import ask, describe
 from lading.engine.loading import schema_of
 from lading.errors import UnsupportedModel, UsageError
@@ -40,8 +40,9 @@ def learn(predictor: Predictor, sample: Sample | None, declared: Declared, y: An
     """
     targets = _targets(declared, y)
     if sample is None:
-        return declare(schema_of(predictor, targets), declared), None
-    learned = predictor.learn()
+        declared = msgspec.structs.replace(declared, target=targets)
+        return declare(schema_of(predictor, declared), declared), None
+    learned = named(predictor.learn(), declared.input_names)
     if not predictor.knows_inputs:
         learned = dataclasses.replace(learned, fields=(), named=False)
     sample = _named(sample, learned.fields)

@@ -5,32 +5,37 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import stat
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 
 from lading.bundle.archive import is_archive
 from lading.bundle.bundle import SUFFIX, Bundle
-from lading.bundle.declared import Declared, declare, default_name, read_declared, read_metadata
+from lading.bundle.declared import Declared, declare, default_name, named, read_metadata
 from lading.bundle.environment import Difference, differences, installed, refuse_differences
-from lading.bundle.manifest import ENGINE, GOLDEN, REFERENCE, Manifest, Requirement, check_names
+from lading.bundle.manifest import (
+    ENGINE,
+    FILES_FOLDER,
+    GOLDEN,
+    REFERENCE,
+    ROUTE,
+    Manifest,
+    Requirement,
+    check_names,
+)
 from lading.engine.compiled import CompiledModel
 from lading.engine.describe import describe
 from lading.engine.golden import decode_golden
 from lading.engine.model import Model
-from lading.errors import BundleError, EnvironmentMismatch, FormatError, UnsupportedModel, UsageError
+from lading.engine.model_file import ModelFile, declared_beside, open_model, read_model, stat_file
+from lading.engine.own_code import OwnCode
+from lading.errors import BundleError, EnvironmentMismatch, UnsupportedModel, UsageError
 from lading.flavors.flavor import Flavor, Needs, Predictor
-from lading.flavors.registry import flavor_named, flavor_of_file, refuse_mismatch, require
+from lading.flavors.registry import flavor_named, refuse_mismatch, require
 from lading.schema.fields import Schema
 from lading.schema.reference import Reference
-from lading.settings import CONFIG_NAME, read_config
 
-MAX_FILE_BYTES = 16 << 30
 _HEAD_BYTES = 64
-
-_Said = TypeVar("_Said", bound=msgspec.Struct)
 
 
 def load(path: str | Path, *, ignore_versions: bool = False, declared: Declared | None = None) -> Model:
@@ -78,7 +83,7 @@ def open_bundle(path: Path) -> Bundle:
         UsageError: there is no file.
         BundleError: it is not a bundle, is damaged, or was changed.
     """
-    _stat_file(path)
+    stat_file(path)
     return Bundle.open(path)
 
 
@@ -124,7 +129,9 @@ def _load_native(bundle: Bundle, name: str, ignore_versions: bool) -> Predictor:
         refuse_differences(name, recorded_differences(manifest, flavor))
     data = bundle.read(manifest.model)
     refuse_mismatch(flavor, manifest.model, data)
-    return flavor.load(data)
+    files = [member.path for member in manifest.files if member.path.startswith(FILES_FOLDER)]
+    read = {path.removeprefix(FILES_FOLDER): bundle.read(path) for path in files}
+    return open_model(flavor, data, OwnCode.of_bundle(bundle), files=read, entry=manifest.entry)
 
 
 def recorded_differences(manifest: Manifest, flavor: Flavor) -> tuple[Difference, ...]:
@@ -135,116 +142,46 @@ def recorded_differences(manifest: Manifest, flavor: Flavor) -> tuple[Difference
 
 def load_file(path: Path, *, ignore_versions: bool = False, declared: Declared | None = None) -> Model:
     """The model in a bare file, with all that can be known about it without data."""
-    data = read_model_file(path)
-    flavor, needs = examine(path.name, data, ignore_versions=ignore_versions)
     said = declared_beside(path, declared)
-    predictor = flavor.load(data)
-    schema = declare(schema_of(predictor, said.targets), said)
-    manifest = manifest_of(path, flavor, predictor, needs, said, schema)
-    return Model(manifest, predictor, digest=hashlib.sha256(data).hexdigest())
+    file = read_model(path, said, ignore_versions=ignore_versions)
+    predictor = file.open()
+    schema = declare(schema_of(predictor, said), said)
+    manifest = manifest_of(file, predictor, said, schema)
+    return Model(manifest, predictor, digest=hashlib.sha256(file.data).hexdigest())
 
 
-def read_model_file(path: Path) -> bytes:
-    """The bytes of a model file.
-
-    Raises:
-        UsageError: there is no such file, or it cannot be read.
-        FormatError: it is larger than `MAX_FILE_BYTES`.
-    """
-    if _stat_file(path).st_size > MAX_FILE_BYTES:
-        raise FormatError(f"{path.name} is larger than {MAX_FILE_BYTES >> 30} GiB")
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
-
-
-def _stat_file(path: Path) -> os.stat_result:
-    """What the system knows of a file; `UsageError` for what is none, or could not be read to its end."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        raise UsageError(f"there is no file {path}") from None
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
-    if stat.S_ISDIR(found.st_mode):
-        raise UsageError(f"{path} is a folder", hint="name the model file in it")
-    if not stat.S_ISREG(found.st_mode):
-        raise UsageError(f"{path} is not a regular file", hint="copy it into one")
-    return found
-
-
-def examine(name: str, data: bytes, *, ignore_versions: bool = False) -> tuple[Flavor, Needs]:
-    """The flavor of a bare file and what it asks for, before anything in it is run.
-
-    Raises:
-        FormatError: it is empty, broken or of no known format.
-        EnvironmentMismatch: the environment lacks what it asks for.
-        UnsupportedModel: it asks for something that cannot be installed.
-    """
-    flavor = flavor_of_file(name, data)
-    require(flavor, name)
-    needs = flavor.needs(data)
-    if not ignore_versions:
-        refuse_differences(name, differences(dict(needs.distributions)))
-    if needs.modules:
-        listed = ", ".join(f"`{module}`" for module in needs.modules)
-        hint = "install what has it, or put it on the Python path: PYTHONPATH"
-        raise EnvironmentMismatch(f"{name} needs the module {listed}, which is not here", hint=hint)
-    if needs.problems:
-        raise UnsupportedModel(f"{name}: {needs.problems[0]}", hint=f"lading doctor {name}")
-    return flavor, needs
-
-
-def declared_beside(path: Path, declared: Declared | None) -> Declared:
-    """What `lading.toml` beside a file declares, under what was declared by options."""
-    table = read_config(path.parent / CONFIG_NAME)
-    table.pop("serve", None)
-    beside = read_declared(table)
-    if declared is None:
-        return beside
-    inputs = beside.inputs | {name: _over(beside.inputs.get(name), said) for name, said in declared.inputs.items()}
-    return msgspec.structs.replace(_over(beside, declared), inputs=inputs)
-
-
-def _over(below: _Said | None, said: _Said) -> _Said:
-    """What was said, with what stands below it wherever nothing was."""
-    if below is None:
-        return said
-    changes = {name: value for name in said.__struct_fields__ if (value := getattr(said, name)) not in (None, (), {})}
-    return msgspec.structs.replace(below, **changes)
-
-
-def schema_of(predictor: Predictor, targets: tuple[str, ...] = ()) -> Schema:
-    """The schema that a model itself knows; `targets` are the author's names for what it gives.
+def schema_of(predictor: Predictor, declared: Declared) -> Schema:
+    """The schema that a model itself knows, with its author's names for what it takes and gives.
 
     Raises:
         UnsupportedModel: it does not know its inputs.
     """
-    learned = predictor.learn()
+    learned = named(predictor.learn(), declared.input_names)
     if not learned.fields:
         raise UnsupportedModel(
             f"{predictor.class_name} does not say how many columns it takes",
             hint="lading pack MODEL --data train.csv --target NAME",
         )
-    return describe(predictor, learned.fields, targets=targets)
+    return describe(predictor, learned.fields, targets=declared.targets)
 
 
-def manifest_of(
-    path: Path, flavor: Flavor, predictor: Predictor, needs: Needs, declared: Declared, schema: Schema
-) -> Manifest:
+def manifest_of(file: ModelFile, predictor: Predictor, declared: Declared, schema: Schema) -> Manifest:
     """The manifest of a bare file, from what was found out."""
+    path = file.path or Path(file.name)
     manifest = Manifest(
         name=declared.name or default_name(path),
         version=declared.version or "0",
-        flavor=flavor.name,
-        model=path.name,
+        flavor=file.flavor.name,
+        model=file.name,
         class_name=predictor.class_name,
         model_schema=schema,
         metadata={**predictor.metadata, **read_metadata(path), **declared.metadata},
-        requirements=requirements_of(needs, predictor),
+        requirements=requirements_of(file.needs, predictor),
         python=platform.python_version(),
-        notes=tuple(predictor.learn().notes),
+        notes=(*file.code.notes, *predictor.learn().notes),
+        route=declared.route or ROUTE,
+        code=file.code.files,
+        entry=file.entry,
     )
     check_names(manifest)
     return manifest

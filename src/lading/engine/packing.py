@@ -13,14 +13,26 @@ import msgspec
 
 from lading.bundle.bundle import SUFFIX, write_bundle
 from lading.bundle.declared import Declared, default_name, read_metadata
-from lading.bundle.manifest import ENGINE, GOLDEN, REFERENCE, Data, Manifest, check_names, safe_name
+from lading.bundle.manifest import (
+    ENGINE,
+    GOLDEN,
+    MAIN,
+    REFERENCE,
+    ROUTE,
+    Code,
+    Data,
+    Manifest,
+    check_names,
+    safe_name,
+)
 from lading.engine.compiling import Compile, Compiled, Source, compile_model
 from lading.engine.golden import Golden, Kind, make_golden, real_rows, replay
 from lading.engine.learning import learn
-from lading.engine.loading import declared_beside, examine, is_bundle, read_model_file, requirements_of
+from lading.engine.loading import is_bundle, requirements_of
 from lading.engine.model import Model
+from lading.engine.model_file import ModelFile, declared_beside, examine, read_model
 from lading.errors import PredictionFailed, UnsupportedModel, UsageError
-from lading.flavors.flavor import Flavor, Needs, Predictor
+from lading.flavors.flavor import Predictor
 from lading.flavors.registry import dump_with_any
 from lading.schema.fields import Schema
 from lading.schema.sample import Sample, as_sample, read_sample
@@ -42,17 +54,6 @@ class Packed:
 
     def __repr__(self) -> str:
         return f"<lading.Packed {self.path}, {_size(self.size)}, sha256 {self.sha256[:12]}…>"
-
-
-@dataclass(frozen=True)
-class _File:
-    """The model's own file, before it becomes part of a bundle."""
-
-    name: str
-    data: bytes
-    flavor: Flavor
-    needs: Needs
-    path: Path | None
 
 
 def pack(
@@ -91,10 +92,13 @@ def pack(
     _refuse_options(compile, golden, X)
     if path is not None:
         _refuse_overwriting(Path(path), (model, X))
-    file = _file(model, ignore_versions)
-    said = declared_beside(file.path, declared) if file.path else declared or Declared()
-    predictor = file.flavor.load(file.data)
+    file, said = _file(model, declared or Declared(), ignore_versions)
+    predictor = file.open()
     report("loading", f"{file.name}: {predictor.class_name}")
+    for code in file.code.files:
+        report("code", _code_in_words(code, file))
+    for note in file.code.notes:
+        report("note", note)
     sample = _sample(X)
     schema, reference = learn(predictor, sample, said, y)
     report("schema", _words(schema, with_data=sample is not None))
@@ -105,7 +109,7 @@ def pack(
     rows = _golden(source, compiled, golden, report)
     manifest = msgspec.structs.replace(source.manifest, engine=compiled.engine)
     target = Path(path) if path is not None else Path(f"{manifest.name}-{manifest.version}{SUFFIX}")
-    return _write(target, manifest, _members(source, compiled, rows), report)
+    return _write(target, manifest, _members(source, compiled, rows) | file.members, report)
 
 
 def _refuse_options(compile: str, golden: str, X: Any) -> None:
@@ -152,17 +156,25 @@ def _write(target: Path, manifest: Manifest, members: dict[str, bytes], report: 
     return Packed(target, manifest, digest, size)
 
 
-def _file(model: Any, ignore_versions: bool) -> _File:
+def _file(model: Any, declared: Declared, ignore_versions: bool) -> tuple[ModelFile, Declared]:
+    """The model's file, and what is declared of it."""
     if isinstance(model, str | Path):
         path = Path(model)
         if is_bundle(path):
             raise UsageError(f"{path} is a bundle already", hint="pack the model file that it was made from")
-        data = read_model_file(path)
-        flavor, needs = examine(path.name, data, ignore_versions=ignore_versions)
-        return _File(path.name, data, flavor, needs, path)
-    flavor, name, data = dump_with_any(model)
-    _, needs = examine(name, data)
-    return _File(name, data, flavor, needs, None)
+        said = declared_beside(path, declared)
+        return read_model(path, said, ignore_versions=ignore_versions), said
+    _, name, data = dump_with_any(model)
+    return examine(name, data, declared, ignore_versions=ignore_versions), declared
+
+
+def _code_in_words(code: Code, file: ModelFile) -> str:
+    if code.is_around:
+        return f"{code.origin} is called around the model"
+    if code.module != MAIN:
+        return f"{code.origin} is the module `{code.module}`"
+    names = ", ".join(f"`{name}`" for name in file.needs.definitions)
+    return f"the model needs {names}: taken from {code.origin}"
 
 
 def _refuse_overwriting(target: Path, sources: Iterable[Any]) -> None:
@@ -177,7 +189,9 @@ def _sample(X: Any) -> Sample | None:
     return read_sample(Path(X)) if isinstance(X, str | Path) else as_sample(X)
 
 
-def _manifest(file: _File, predictor: Predictor, declared: Declared, schema: Schema, sample: Sample | None) -> Manifest:
+def _manifest(
+    file: ModelFile, predictor: Predictor, declared: Declared, schema: Schema, sample: Sample | None
+) -> Manifest:
     beside = read_metadata(file.path) if file.path else {}
     created = datetime.fromtimestamp(packing_time(), UTC)
     manifest = Manifest(
@@ -191,14 +205,17 @@ def _manifest(file: _File, predictor: Predictor, declared: Declared, schema: Sch
         requirements=requirements_of(file.needs, predictor),
         python=platform.python_version(),
         created=created.isoformat().replace("+00:00", "Z"),
-        notes=() if sample else tuple(predictor.learn().notes),
+        notes=(*file.code.notes, *(() if sample else predictor.learn().notes)),
+        route=declared.route or ROUTE,
+        code=file.code.files,
+        entry=file.entry,
         data=Data(sample.rows, sample.sha256) if sample else None,
     )
     check_names(manifest)
     return manifest
 
 
-def _member(file: _File) -> str:
+def _member(file: ModelFile) -> str:
     """The place of the model's file in the bundle: under its own name, made safe, with the ending that declares it."""
     suffix = next((s for s in file.flavor.suffixes if file.name.lower().endswith(s)), "")
     return f"model/{safe_name(file.name[: len(file.name) - len(suffix)])}{suffix}"

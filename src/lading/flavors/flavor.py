@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any, Protocol
 
 import msgspec
@@ -42,6 +43,8 @@ class Needs:
         metadata: the author's words in the file.
         strange: what it names that no model needs, and that would do something when it is opened.
         names: everything that a pickle names, as `module.name`; empty for formats that name nothing.
+        definitions: what it looks up in the notebook or script that saved it (`__main__`).
+        hostile: what it names that acts on the machine when it is opened; such a file is not opened.
     """
 
     class_name: str
@@ -51,6 +54,27 @@ class Needs:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     strange: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    definitions: tuple[str, ...] = ()
+    hostile: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Support:
+    """What stands beside a model's file when it is opened.
+
+    Attributes:
+        modules: the author's own, by name, in which the file's names are looked up before what is installed;
+            `__main__` is what a notebook or script defined.
+        entry: the function or class that is the model, where the file is Python.
+        files: other files that the model reads, by name.
+    """
+
+    modules: Mapping[str, ModuleType] = field(default_factory=dict)
+    entry: str = ""
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+NO_SUPPORT = Support()
 
 
 class Predictor(Protocol):
@@ -106,7 +130,7 @@ class Flavor(Protocol):
             FormatError: the file is broken.
         """
 
-    def load(self, data: bytes) -> Predictor:
+    def load(self, data: bytes, support: Support = NO_SUPPORT) -> Predictor:
         """The model in these bytes. Only called for what may be run.
 
         Raises:

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from lading.errors import FormatError
-from lading.flavors.flavor import Needs, Predictions
+from lading.flavors.flavor import NO_SUPPORT, Needs, Predictions, Support
 from lading.schema.estimator import Learned
 from lading.schema.fields import Field, Interval, Task, Value
 from lading.schema.table import Table
@@ -56,7 +56,7 @@ class LinearFlavor:
         """Nothing but NumPy, which is always here."""
         return Needs("LinearModel", metadata=_read(data).metadata)
 
-    def load(self, data: bytes) -> LinearModel:
+    def load(self, data: bytes, support: Support = NO_SUPPORT) -> LinearModel:
         """The model in the file."""
         return LinearModel(_read(data))
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lading.errors import FormatError, UnsupportedModel
-from lading.flavors.flavor import Needs, Predictions
+from lading.flavors.flavor import NO_SUPPORT, Needs, Predictions, Support
 from lading.flavors.onnx_file import read_onnx_file
 from lading.schema.estimator import Learned
 from lading.schema.fields import Field, Kind, Task, Value
@@ -46,7 +46,7 @@ class OnnxFlavor:
         read_onnx_file(data)
         return Needs("ONNX graph", {"onnxruntime": None})
 
-    def load(self, data: bytes) -> OnnxModel:
+    def load(self, data: bytes, support: Support = NO_SUPPORT) -> OnnxModel:
         """The graph in a session.
 
         Raises:

@@ -74,16 +74,22 @@ def refuse_mismatch(flavor: Flavor, name: str, data: bytes) -> None:
 
 
 def _declared(name: str) -> list[Flavor]:
-    """The flavors whose files are named like this one; none where the name has no ending.
+    """The flavors whose files are named like this one, by its longest ending; none where the name has no ending.
 
     Raises:
         FormatError: the ending is that of files that no flavor reads.
     """
-    declared = [flavor for flavor in flavors() if name.lower().endswith(flavor.suffixes)]
+    lengths = {flavor: _suffix_chars(name.lower(), flavor) for flavor in flavors()}
+    longest = max(lengths.values(), default=0)
+    declared = [flavor for flavor, chars in lengths.items() if longest and chars == longest]
     ending = _ENDING.search(name.lower())
     if ending and not declared:
         raise FormatError(f"{name} is no model file by its name: nothing here reads `{ending[0]}`", hint=_saved_how())
     return declared
+
+
+def _suffix_chars(name: str, flavor: Flavor) -> int:
+    return max((len(suffix) for suffix in flavor.suffixes if name.endswith(suffix)), default=0)
 
 
 def _saved_how() -> str:
@@ -118,12 +124,14 @@ def _normal(name: str) -> str:
 
 
 def dump_with_any(model: object) -> tuple[Flavor, str, bytes]:
-    """The flavor that owns a Python object, and the file that it makes of it.
+    """The flavor that owns a Python object, and the file that it makes of it; that of the object's own library first.
 
     Raises:
         UnsupportedModel: no flavor owns it.
     """
-    for flavor in flavors():
+    own = type(model).__module__.split(".")[0]
+    # XGBoost's wrappers keep the interface of scikit-learn too: what has the name of their library goes first.
+    for flavor in sorted(flavors(), key=lambda flavor: flavor.name != own):
         if not differences({flavor.distribution: None} if flavor.distribution else {}):
             dumped = flavor.dump(model)
             if dumped is not None:

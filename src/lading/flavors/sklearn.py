@@ -11,7 +11,9 @@ from lading.bundle.recorder import Recording, distributions, record, unresolved
 from lading.bundle.wrapped import find_model
 from lading.errors import EnvironmentMismatch, FormatError, LadingError, UnsupportedModel
 from lading.flavors.estimator import FORK_SAFE, SklearnModel, versions_said
-from lading.flavors.flavor import Needs
+from lading.flavors.flavor import NO_SUPPORT, Needs, Support
+from lading.flavors.unpicklable import culprit
+from lading.flavors.unpickling import unpickle
 
 MAX_RATIO = 100
 """Times its own size that a compressed model may unpack to; `FREE_BYTES` it always may."""
@@ -56,6 +58,12 @@ _HARMLESS_BUILTINS = frozenset(
     {"bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "object", "range", "set"}
     | {"slice", "str", "tuple", "type"}
 )
+_HOSTILE_BUILTINS = frozenset({"__import__", "breakpoint", "compile", "eval", "exec", "execfile", "input", "open"})
+_HOSTILE_MODULES = frozenset(
+    {"asyncio", "bdb", "code", "codeop", "commands", "ctypes", "ftplib", "http", "imp", "importlib", "nt", "os", "pdb"}
+    | {"pip", "pkgutil", "posix", "pty", "pydoc", "runpy", "shutil", "signal", "smtplib", "socket", "subprocess", "sys"}
+    | {"telnetlib", "tempfile", "timeit", "urllib", "webbrowser"}
+)
 _NO_MODELS = frozenset(
     {"NoneType", "bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "set"}
     | {"str", "tuple", "numpy.ndarray"}
@@ -92,15 +100,15 @@ class SklearnFlavor:
             strange=_strange(recording),
             metadata=recording.metadata or {},
             names=tuple(f"{module}.{name}" for module, name in recording.names),
+            definitions=tuple(item.name for item in unresolved(recording) if item.reason == "main"),
+            hostile=tuple(f"{module}.{name}" for module, name in recording.names if _is_hostile(module, name)),
         )
 
-    def load(self, data: bytes) -> SklearnModel:
+    def load(self, data: bytes, support: Support = NO_SUPPORT) -> SklearnModel:
         """The estimator in a pickle. Runs the pickle: only for what its owner named, or a trusted key signed."""
-        import joblib
-
         try:
             with versions_said():
-                loaded = joblib.load(io.BytesIO(unwrap(data, max_bytes=_max_bytes(data))))
+                loaded = unpickle(unwrap(data, max_bytes=_max_bytes(data)), support.modules)
             _, model, metadata = find_model(loaded)
             return SklearnModel(model, metadata)
         except LadingError:
@@ -120,8 +128,9 @@ class SklearnFlavor:
         try:
             joblib.dump(model, file)
         except (pickle.PicklingError, AttributeError, TypeError) as error:
-            hint = "define its functions in a module instead of a lambda or an inner function"
-            raise UnsupportedModel(f"the model cannot be pickled: {type(error).__name__}", hint=hint) from error
+            reason = culprit(model) or type(error).__name__
+            hint = "give it a name of its own: `def name(X): ...` at the top of the notebook or script"
+            raise UnsupportedModel(f"the model cannot be pickled: {reason}", hint=hint) from error
         return "model.joblib", file.getvalue()
 
 
@@ -158,18 +167,21 @@ def _strange(recording: Recording) -> tuple[str, ...]:
     )
 
 
+def _is_hostile(module: str, name: str) -> bool:
+    """Whether a name is one that only a program needs that does something when it is opened.
+
+    A courtesy to whoever opens a file, never a gate: other names can be bent to do the same.
+    """
+    if module in ("builtins", "__builtin__"):
+        return name in _HOSTILE_BUILTINS
+    return module.split(".")[0] in _HOSTILE_MODULES
+
+
 def _max_bytes(data: bytes) -> int:
     return max(FREE_BYTES, MAX_RATIO * len(data))
 
 
 def _problems(recording: Recording) -> tuple[str, ...]:
-    own = sorted({item.name for item in unresolved(recording) if item.reason == "main"})
-    if not own and recording.top in _NO_MODELS and recording.model_key is None:
+    if recording.top in _NO_MODELS and recording.model_key is None:
         return (f"it holds a `{recording.top}`, which is no model",)
-    if not own:
-        return ()
-    names = ", ".join(f"`{name}`" for name in own)
-    return (
-        f"it needs {names} from the notebook or script that saved it (`__main__`): "
-        "put the definition into a module, import it there, and save the model again",
-    )
+    return ()

@@ -11,7 +11,7 @@ from typing import Any
 from lading.bundle.archive import is_archive
 from lading.errors import FormatError, LadingError, UnsupportedModel
 from lading.flavors.estimator import FORK_SAFE, SklearnModel, versions_said
-from lading.flavors.flavor import Needs
+from lading.flavors.flavor import NO_SUPPORT, Needs, Support
 
 _SCHEMA = "schema.json"
 _MAX_SCHEMA_BYTES = 256 << 20
@@ -44,7 +44,7 @@ class SkopsFlavor:
         kind = f"{schema.get('__module__', '?')}.{schema.get('__class__', '?')}"
         return Needs(kind, {"scikit-learn": _saved_with(schema), "skops": None})
 
-    def load(self, data: bytes) -> SklearnModel:
+    def load(self, data: bytes, support: Support = NO_SUPPORT) -> SklearnModel:
         """The estimator, built only from types that skops trusts.
 
         Raises:

@@ -13,11 +13,15 @@ import msgspec
 logger = logging.getLogger("lading.access")
 
 
+NO_MODEL = msgspec.Raw(b"null")
+
+
 class Entry(msgspec.Struct, frozen=True, gc=False, tag_field="level", tag="info"):
     """What is logged of one request; as JSON it begins with the level.
 
     Attributes:
         time: when it was answered, RFC 3339 in UTC, to the millisecond.
+        model: what answered it, as JSON.
     """
 
     time: str
@@ -29,6 +33,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False, tag_field="level", tag="info"
     request_id: str
     correlation_id: str
     code: str = ""
+    model: msgspec.Raw = NO_MODEL
 
 
 class AccessLog:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from lading.errors import LadingError, PredictionFailed, Refused
-from lading.http.access import AccessLog, Entry
+from lading.http.access import NO_MODEL, AccessLog, Entry
 from lading.http.ids import Ids
 
 if TYPE_CHECKING:
@@ -40,10 +40,16 @@ class Exchange(msgspec.Struct, gc=False):
 
 
 class Accounts:
-    """Counts requests in flight and answered, and logs each."""
+    """Counts requests in flight and answered, and logs each.
 
-    def __init__(self, counters: Counters) -> None:
+    Args:
+        counters: where they are counted.
+        about: what the log says of the model, as JSON.
+    """
+
+    def __init__(self, counters: Counters, about: Callable[[], msgspec.Raw] = lambda: NO_MODEL) -> None:
         self._counters = counters
+        self._about = about
         self._log = AccessLog()
         self._in_flight = 0
         self._second = 0
@@ -74,7 +80,7 @@ class Accounts:
 
     def close_all(self, exchanges: Sequence[Exchange], route: str, method: str) -> None:
         """The same for requests of one route that are answered together, none of which was closed before."""
-        now, clock = time.perf_counter(), self._now()
+        now, clock, about = time.perf_counter(), self._now(), self._about()
         counts: dict[int, int] = {}
         durations_s: list[float] = []
         for exchange in exchanges:
@@ -95,6 +101,7 @@ class Accounts:
                     ids.request,
                     ids.correlation,
                     exchange.code,
+                    about,
                 )
             )
         self._in_flight -= len(exchanges)

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 from lading.http.accounts import Accounts
 from lading.http.exchange import ExchangeMiddleware
 from lading.http.page import page
-from lading.http.routes import Endpoint, Predict, plain_routes
+from lading.http.routes import Endpoint, PredictRoute, plain_routes
 from lading.service import Service
 
 
@@ -30,8 +30,7 @@ def make_app(service: Service, accounts: Accounts, exposition: Callable[[], byte
 
     told = {"/": home, **plain_routes(service, exposition)}
     routes = [Route(path, _named(path, endpoint), methods=["GET"]) for path, endpoint in told.items()]
-    predict = Route("/predict", Predict(service), methods=["GET", "POST"])
-    router = Router([predict, *routes], redirect_slashes=False)
+    router = Router([*routes, PredictRoute(service)], redirect_slashes=False)
     return ExchangeMiddleware(router, accounts, is_closing=lambda: service.is_draining)
 
 

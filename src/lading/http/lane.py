@@ -9,9 +9,9 @@ connection too; both call the same functions and give the same bytes.
 from __future__ import annotations
 
 import logging
+from functools import cached_property
 from typing import Any
 
-from lading.engine.answers import json_of
 from lading.engine.job import Job, Outcome
 from lading.errors import LadingError
 from lading.http.accounts import CLOSED_BY_CALLER, Accounts, Exchange, told
@@ -41,18 +41,21 @@ class Lane:
         accounts: where requests are counted and logged.
     """
 
-    def __init__(self, service: Service, accounts: Accounts, route: str = "/predict") -> None:
+    def __init__(self, service: Service, accounts: Accounts) -> None:
         self.service = service
         self.accounts = accounts
-        self.route = route
         self.timeout_s = service.settings.request_timeout_s
         self.max_bytes = min(INLINE_BYTES, service.settings.max_body_bytes)
-        self.heads = Heads((route,))
         self._fields: object = None
         self._label = ""
         self._tops: dict[int, bytes] = {}
         self._answered: list[LaneProtocol] = []
         service.answered = self._flush
+
+    @cached_property
+    def heads(self) -> Heads:
+        """What reads heads; asked for once there is a model, which says where predictions are asked for."""
+        return Heads((self.service.route,))
 
     def answer(self, connection: LaneProtocol) -> None:
         """Write a connection's answer with the others of its batch, which are counted and logged together."""
@@ -61,7 +64,7 @@ class Lane:
     def _flush(self) -> None:
         answered, self._answered = self._answered, []
         if answered:
-            self.accounts.close_all([each.exchange for each in answered if each.exchange], self.route, "POST")
+            self.accounts.close_all([each.exchange for each in answered if each.exchange], self.service.route, "POST")
         for each in answered:
             try:
                 each.send()
@@ -166,7 +169,7 @@ class LaneProtocol(GuardedProtocol):
         lane = self._lane
         request = head.request or new_id()
         ids = Ids(request, head.correlation or request)
-        exchange = self.exchange = lane.accounts.open(ids, route=lane.route)
+        exchange = self.exchange = lane.accounts.open(ids, route=lane.service.route)
         self._is_kept = head.is_kept
         try:
             service = lane.service
@@ -191,7 +194,7 @@ class LaneProtocol(GuardedProtocol):
         exchange.status = 200
         ids = exchange.ids
         request = ids.request.encode()
-        body = json_of(outcome, is_single=self._is_single, request_id=ids.request)
+        body = self._lane.service.format.json(outcome, is_single=self._is_single, request_id=ids.request)
         top = self._lane.top(self.server_state.default_headers, len(body))
         end = _LAST_END if self._is_last() else _HEAD_END
         self._reply = b"".join((top, request, _CORRELATION, ids.correlation.encode(), end, body))

@@ -42,7 +42,7 @@ def page(service: Service, url: str) -> HTMLResponse:
     links = " · ".join(
         f'<a href="{link}">{link}</a>' for link in ("metadata", "schema", "openapi.json", "metrics", "ready", "health")
     )
-    command = escape(curl(f"{url.removesuffix('/')}/predict", schema))
+    command = escape(curl(f"{url.removesuffix('/')}{manifest.route}", schema))
     answer = escape(answer_in_words(schema))
     body = f"<h2>Try it</h2><pre>{command}</pre><h2>Inputs</h2><table>{rows}</table><h2>Answer</h2><p>{answer}</p>"
     version = f"version {manifest.version}" if manifest.created else "not packed"

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
 import msgspec
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import Receive, Scope, Send
 
-from lading.engine.answers import json_of
 from lading.errors import BrokenInput, NotReady, UsageError
 from lading.http.accounts import Exchange
 from lading.http.body import read_body
@@ -29,6 +31,7 @@ JSON = "application/json"
 CSV = "text/csv"
 ARROW = "application/vnd.apache.arrow.stream"
 MAX_PARAMETERS = 10_000
+_METHODS = ("GET", "HEAD", "POST")
 _CONTROLS = ("proba",)
 _FLAGS = {"1": True, "true": True, "0": False, "false": False}
 
@@ -36,7 +39,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Predict:
-    """POST and GET `/predict`, as a plain ASGI application."""
+    """POST and GET where predictions are asked for, as a plain ASGI application."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -45,7 +48,7 @@ class Predict:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a prediction request."""
         exchange: Exchange = scope["lading"]
-        exchange.route = "/predict"
+        exchange.route = self._service.route or exchange.route
         may_take_s = self._timeout_s(scope)
         if scope["method"] == "POST":
             proba, decoded = await self._read_post(scope, receive)
@@ -54,7 +57,7 @@ class Predict:
         exchange.rows = len(decoded.rows)
         predicting = self._service.predict_async(decoded.rows, may_take_s, proba=proba, context=exchange.ids)
         answer = await unless_left(receive, predicting)
-        body = json_of(answer, is_single=decoded.is_single, request_id=exchange.ids.request)
+        body = self._service.format.json(answer, is_single=decoded.is_single, request_id=exchange.ids.request)
         response = Response(body, media_type=JSON)
         response.headers["x-model"] = self._service.label
         await response(scope, receive, send)
@@ -82,6 +85,32 @@ class Predict:
         for name, value in _query(scope):
             (controls if name in _CONTROLS and name not in names else row).append((name, value))
         return _proba(controls), decoder.query(row)
+
+
+class PredictRoute(BaseRoute):
+    """The route of predictions, which is known as soon as there is a model: until then it is every unknown one."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._predict = Predict(service)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether a request is for it, and its method one that is taken."""
+        # The application may be mounted in another one, whose part of the path stands in front.
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        if scope["type"] != "http" or self._service.route not in ("", path):
+            return Match.NONE, {}
+        return Match.FULL if scope["method"] in _METHODS else Match.PARTIAL, {}
+
+    def url_path_for(self, name: str, /, **path_params: Any) -> NoReturn:
+        """Nothing: it has no name."""
+        raise NoMatchFound(name, path_params)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["method"] not in _METHODS:
+            raise HTTPException(405, headers={"Allow": ", ".join(_METHODS)})
+        await self._predict(scope, receive, send)
 
 
 def _content_type(scope: Scope) -> str:
@@ -154,7 +183,8 @@ def plain_routes(service: Service, exposition: Callable[[], bytes]) -> dict[str,
 
     async def openapi_json(request: Request) -> Response:
         manifest = service.manifest
-        return _json(openapi(manifest.name, manifest.version, manifest.class_name, manifest.model_schema))
+        words = (manifest.name, manifest.version, manifest.class_name)
+        return _json(openapi(*words, manifest.model_schema, route=manifest.route))
 
     async def metrics(request: Request) -> Response:
         return Response(await asyncio.to_thread(exposition), media_type="text/plain; version=0.0.4")

@@ -18,6 +18,8 @@ Value = bool | int | float | str
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
+PREDICTION = "prediction"
+"""The name of an output that its author gave none."""
 MAX_FIELDS = 100_000
 """Columns that a schema may have."""
 MAX_NAME_CHARS = 256
@@ -113,7 +115,7 @@ class Output(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     """One output.
 
     Attributes:
-        name: `prediction` or `probabilities`.
+        name: `prediction`, or the author's own word for it; or `probabilities`.
         datatype: as in the Open Inference Protocol.
         shape: `(-1,)` for one value a row, `(-1, k)` for k values a row.
         classes: the classes as the model knows them, in the order of the probabilities.

@@ -6,7 +6,7 @@ import csv
 import io
 from typing import Any
 
-from lading.schema.fields import Schema
+from lading.schema.fields import PREDICTION, Schema
 from lading.schema.json_schema import field_schema, prediction_schema, probabilities_schema, row_schema
 from lading.schema.synthetic import example_row
 
@@ -22,13 +22,13 @@ _PROBLEMS = {
 }
 
 
-def openapi(name: str, version: str, description: str, schema: Schema) -> dict[str, Any]:
-    """The OpenAPI document of the service for one model."""
+def openapi(name: str, version: str, description: str, schema: Schema, *, route: str) -> dict[str, Any]:
+    """The OpenAPI document of the service for one model, which is asked at `route`."""
     return {
         "openapi": "3.1.0",
         "info": {"title": name, "version": version, "description": description},
         "paths": {
-            "/predict": {"post": _predict(schema), "get": _predict_by_query(schema)},
+            route: {"post": _predict(schema), "get": _predict_by_query(schema)},
             "/health": {"get": _plain("health", "Whether the process is alive", _object("status"))},
             "/ready": {"get": _ready()},
             "/metadata": {"get": _plain("metadata", "What this model is", {"type": "object"})},
@@ -126,12 +126,18 @@ def _ready() -> dict[str, Any]:
 
 
 def _answer(schema: Schema) -> dict[str, Any]:
-    return _with_probabilities(schema, _object("prediction", "id", prediction=prediction_schema(schema)), many=False)
+    return _with_probabilities(schema, _answer_object(schema, PREDICTION, prediction_schema(schema)), many=False)
 
 
 def _answers(schema: Schema) -> dict[str, Any]:
     predictions = {"type": "array", "items": prediction_schema(schema)}
-    return _with_probabilities(schema, _object("predictions", "id", predictions=predictions), many=True)
+    return _with_probabilities(schema, _answer_object(schema, "predictions", predictions), many=True)
+
+
+def _answer_object(schema: Schema, name: str, value: dict[str, Any]) -> dict[str, Any]:
+    """The object that an answer is; where its author named the output, that name is all that stands in it."""
+    own = schema.outputs[0].name
+    return _object(name, "id", **{name: value}) if own == PREDICTION else _object(own, **{own: value})
 
 
 def _with_probabilities(schema: Schema, answer: dict[str, Any], *, many: bool) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def banner(model: Model, file: str, url: str) -> str:
         _line("golden", _golden(model, file)),
         _line("open", url),
         "",
-        _line("try", curl(f"{url}/predict", schema)),
+        _line("try", curl(f"{url}{manifest.route}", schema)),
         "",
     ]
     return "\n".join(lines)

@@ -39,7 +39,7 @@ def compose(settings: Settings, slots: Slots | None = None, position: int = 0, *
     slots = slots or Slots.create(1)
     counters = SharedCounters(slots, position, generation=generation)
     service = Service(settings, counters)
-    accounts = Accounts(counters)
+    accounts = Accounts(counters, lambda: service.about)
     return Composition(service, make_app(service, accounts, lambda: exposition(slots)), accounts)
 
 

@@ -134,7 +134,7 @@ class Supervisor:
         self._is_stopping.set()
 
     async def _follow_changes(self) -> None:
-        async for name in changes(Path(self._target.path)):
+        async for name in changes(list(map(Path, self._target.files()))):
             logger.info("%s has changed: loading it", name)
             self._is_wanted.set()
 

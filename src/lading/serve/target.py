@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,11 +37,18 @@ class Target(msgspec.Struct, frozen=True):
 
     def stamp(self) -> tuple[int, ...]:
         """What changes when the file is replaced or written; nothing where there is none."""
-        try:
-            found = os.stat(self.path)
-        except OSError:
-            return ()
-        return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+        stamps = []
+        for path in self.files():
+            with contextlib.suppress(OSError):
+                found = os.stat(path)
+                stamps += [found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns]
+        return tuple(stamps)
+
+    def files(self) -> tuple[str, ...]:
+        """The model's file, and those that were named beside it."""
+        model, _, entry = self.path.rpartition(":")
+        is_entry = model.endswith(".py") and entry.isidentifier() and not os.path.exists(self.path)
+        return (model if is_entry else self.path, *self.said.get("code", ()), *self.said.get("files", ()))
 
     def load(self) -> Model:
         """The model.
@@ -59,14 +67,20 @@ class Target(msgspec.Struct, frozen=True):
         Raises:
             LadingError: the file is not there, or is none that can be served.
         """
+        from lading.bundle.declared import declared_from
         from lading.bundle.environment import installed
-        from lading.engine.loading import examine, is_bundle, open_bundle, read_model_file
+        from lading.engine.loading import is_bundle, open_bundle
+        from lading.engine.model_file import declared_beside, read_model
+        from lading.engine.own_code import OwnCode
         from lading.flavors.registry import flavor_named, survives_fork
 
         path = Path(self.path)
         if is_bundle(path):
             with open_bundle(path) as bundle:
                 manifest = bundle.manifest
-            return survives_fork(flavor_named("onnx" if manifest.is_compiled else manifest.flavor), manifest.needed)
-        flavor, needs = examine(path.name, read_model_file(path), ignore_versions=self.ignore_versions)
-        return survives_fork(flavor, installed(needs.distributions))
+                is_quiet = manifest.is_compiled or OwnCode.of_bundle(bundle).survives_fork
+            flavor = flavor_named("onnx" if manifest.is_compiled else manifest.flavor)
+            return is_quiet and survives_fork(flavor, manifest.needed)
+        said = declared_beside(path, declared_from(**self.said))
+        file = read_model(path, said, ignore_versions=self.ignore_versions)
+        return file.code.survives_fork and survives_fork(file.flavor, installed(file.needs.distributions))

@@ -17,13 +17,17 @@ _NOT_OWN = {"site-packages", "node_modules", "__pycache__", "venv"}
 Stamps = dict[str, tuple[int, int]]
 
 
-async def changes(model: Path) -> AsyncIterator[str]:
-    """The name of a file that changed, each time when nothing changes any more."""
-    folders = (model.parent.resolve(), Path.cwd())
-    changed = Changed(await asyncio.to_thread(stamps, model, folders))
+async def changes(files: Sequence[Path]) -> AsyncIterator[str]:
+    """The name of a file that changed, each time when nothing changes any more.
+
+    Args:
+        files: the model's own, and others that were named.
+    """
+    folders = (files[0].parent.resolve(), Path.cwd())
+    changed = Changed(await asyncio.to_thread(stamps, files, folders))
     while True:
         await asyncio.sleep(_LOOK_S)
-        name = changed.look(await asyncio.to_thread(stamps, model, folders))
+        name = changed.look(await asyncio.to_thread(stamps, files, folders))
         if name is not None:
             yield Path(name).name
 
@@ -43,10 +47,10 @@ class Changed:
         return next(path for path in known | now if known.get(path) != now.get(path))
 
 
-def stamps(model: Path, folders: Sequence[Path]) -> Stamps:
-    """When each file was written, and its size: the model, its declarations and the Python code in these folders."""
+def stamps(files: Sequence[Path], folders: Sequence[Path]) -> Stamps:
+    """When each file was written, and its size: the model's, its declarations and the Python code in these folders."""
     found = {}
-    for path in _watched(model, folders):
+    for path in _watched(files, folders):
         try:
             status = os.stat(path)
         except OSError:
@@ -55,13 +59,13 @@ def stamps(model: Path, folders: Sequence[Path]) -> Stamps:
     return found
 
 
-def _watched(model: Path, folders: Sequence[Path]) -> Iterator[str | Path]:
-    yield from (model, model.parent / CONFIG_NAME)
+def _watched(files: Sequence[Path], folders: Sequence[Path]) -> Iterator[str | Path]:
+    yield from (*files, files[0].parent / CONFIG_NAME)
     count = 0
     for folder in dict.fromkeys(folders):
-        for root, inner, files in os.walk(folder):
+        for root, inner, names in os.walk(folder):
             inner[:] = sorted(name for name in inner if name not in _NOT_OWN and not name.startswith("."))
-            yield from (os.path.join(root, name) for name in files if name.endswith(".py"))
-            count += len(inner) + len(files)
+            yield from (os.path.join(root, name) for name in names if name.endswith(".py"))
+            count += len(inner) + len(names)
             if count > MAX_FILES:
                 return

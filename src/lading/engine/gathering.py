@@ -1,0 +1,125 @@
+"""The author's own Python for a model, gathered from the files that they name with `--code`.
+
+Each file has one of three places:
+
+    __main__   it defines what a pickle looks up in the notebook or script that saved it: those definitions are taken,
+               with what they depend on, and nothing else of it
+    a module   the model, or other code, imports it by its name: it is carried whole
+    around     it has `preprocess` or `postprocess`, which are called before and after the model
+
+Inside of a notebook or a script that packs its own model, nobody needs to name it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from lading.bundle.live import live_source, live_values
+from lading.bundle.manifest import CODE_FOLDER, MAIN, Code
+from lading.bundle.notebook import Source, read_source
+from lading.bundle.rescue import definitions, rescue
+from lading.engine.own_code import OwnCode, imported
+from lading.errors import FormatError, UnsupportedModel, UsageError
+from lading.flavors.flavor import Needs
+
+AROUND = frozenset({"preprocess", "postprocess"})
+_LOOKED_THROUGH = 50
+"""Files beside a model that are read to say which of them defines what it needs."""
+_LOOKED_BYTES = 4 << 20
+
+
+def gather(paths: Sequence[Path], needs: Needs, model: str, *, imports: Iterable[str] = ()) -> OwnCode:
+    """The code for a model; none of it is run.
+
+    Args:
+        paths: of `.py` and `.ipynb` files.
+        needs: of the model's file.
+        model: the path of that file, to look beside it; empty for a Python object.
+        imports: what the model's own file imports.
+
+    Raises:
+        UsageError: a file cannot be read, or nothing needs it.
+        UnsupportedModel: what the model needs is in none of them; says what to type.
+    """
+    sources = [_read(path) for path in paths]
+    wanted = frozenset(name.partition(".")[0] for name in needs.definitions)
+    mains = [source for source in sources if not wanted.isdisjoint(definitions(source))]
+    rest = [source for source in sources if source not in mains]
+    code = _main(mains, needs, wanted, model) if wanted else OwnCode()
+    asked = {name.partition(".")[0] for name in needs.names} | {*needs.modules, *imports} | code.imports
+    asked = asked.union(*(imported(_text(source)) for source in rest))
+    placed = [_place(source, asked) for source in rest]
+    texts = {file.module: _text(source) for file, source in zip(placed, rest, strict=True)}
+    if len(texts) < len(rest) or sum(file.is_around for file in placed) > 1:
+        raise UsageError("two files of code have the same place", hint="put them into one")
+    return OwnCode((*code.files, *placed), {**code.texts, **texts}, code.notes)
+
+
+def _read(path: Path) -> Source:
+    try:
+        return read_source(path.name, path.read_bytes())
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+
+
+def _text(source: Source) -> str:
+    return "\n".join(cell.text for cell in source.cells)
+
+
+def _main(mains: Sequence[Source], needs: Needs, wanted: frozenset[str], model: str) -> OwnCode:
+    """What the pickle looks up in `__main__`, out of the files that define it or the notebook that runs now."""
+    values = None
+    if not mains:
+        live = live_source()
+        if live is None or not wanted <= definitions(live):
+            raise _missing(sorted(wanted), model)
+        mains, values = [live], live_values()
+    source = mains[0]
+    if len(mains) > 1:
+        cells = tuple(cell for each in mains for cell in each.cells)
+        source = Source(" and ".join(each.name for each in mains), cells)
+    found = rescue(source, needs.definitions, values=values)
+    origin = f"{source.name}, {', '.join(found.places)}" if found.places else source.name
+    return OwnCode((_file(MAIN, origin),), {MAIN: found.text}, found.notes)
+
+
+def _file(module: str, origin: str, *, is_around: bool = False) -> Code:
+    return Code(f"{CODE_FOLDER}{module}.py", module, origin, is_around)
+
+
+def _place(source: Source, asked: Iterable[str]) -> Code:
+    """The place of a file that defines nothing that a pickle looks up in `__main__`."""
+    name, _, ending = source.name.rpartition(".")
+    if ending == "py" and name in asked:
+        return _file(name, source.name)
+    if ending == "py" and name.isidentifier() and not AROUND.isdisjoint(definitions(source)):
+        return _file(name, source.name, is_around=True)
+    raise UsageError(
+        f"nothing needs {source.name}: the model looks up none of its definitions and imports no `{name}`",
+        hint="code around a model has `preprocess` or `postprocess`, in a .py file whose name is a module's",
+    )
+
+
+def _missing(wanted: Sequence[str], model: str) -> UnsupportedModel:
+    """What to type to give a model the definitions that it looks up."""
+    names = ", ".join(f"`{name}`" for name in wanted)
+    message = f"{Path(model).name or 'the model'} needs {names} from the notebook or script that saved it"
+    found = next(_defining(frozenset(wanted), Path(model).parent), None) if model else None
+    command = f"lading serve {shlex.quote(model or 'MODEL')} --code"
+    if found is None:
+        return UnsupportedModel(message, hint=f"name the .ipynb or .py file that defines it: {command} FILE")
+    return UnsupportedModel(message, hint=f"{found.name} beside it defines that: {command} {shlex.quote(str(found))}")
+
+
+def _defining(wanted: frozenset[str], folder: Path) -> Iterator[Path]:
+    """The notebooks and scripts in a folder that define all of these names."""
+    with contextlib.suppress(OSError):
+        beside = sorted(path for path in folder.iterdir() if path.suffix in (".ipynb", ".py"))
+        for path in beside[:_LOOKED_THROUGH]:
+            with contextlib.suppress(OSError, FormatError):
+                is_small = path.is_file() and path.stat().st_size <= _LOOKED_BYTES
+                if is_small and wanted <= definitions(read_source(path.name, path.read_bytes())):
+                    yield path
