@@ -6,12 +6,15 @@ must be what the page shows. In a block
 * a line `$ …` is a command, and goes on in the next line where it ends in a backslash or within quotes; what follows
   is its output;
 * a line `…` stands for any lines of the output;
-* `lading serve`, `lading demo` and `uvicorn` go on beside the commands after them, until the next one or the end;
+* `lading serve`, `lading demo` and `uvicorn` go on beside the commands after them, until the next one or the end; with
+  a `&` behind it, nobody waits until it is ready;
+* `cd` is where the commands after it are run;
 * port 8000 is another one here, and `pip install` is passed over: what is tested is what is installed already.
   Only `pip install .`, which the page about flavors needs, is done, without a network.
 
 A `python` or `toml` block whose first line is a comment with a file's name is that file. The tutorial starts with an
-empty folder, every other page with what its reader has by then: the files of the tutorial.
+empty folder, the page of an example with a checkout's examples, every other page with what its reader has by then: the
+files of the tutorial.
 
     python tests/test_docs.py
 
@@ -40,7 +43,10 @@ from lading.settings import PREFIX
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 TUTORIAL = DOCS / "tutorial.md"
-PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+EXAMPLES = ROOT / "examples"
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md")), *sorted(EXAMPLES.rglob("*.md"))]
+MADE = shutil.ignore_patterns("*.joblib", "*.pkl", "*.lading", "*.ubj", "*.csv", "*.log", "__pycache__")
+"""What the examples make in their own folders."""
 PATIENCE_S = 60.0
 ANY_LINES = "…"
 
@@ -154,6 +160,9 @@ class Shell:
     def run(self, command: Command) -> list[str]:
         """The lines that a command prints; a server's are those until it is ready."""
         text = command.text.replace("8000", str(self._port))
+        if text.startswith("cd "):
+            self.folder = (self.folder / text.removeprefix("cd ")).resolve(strict=True)
+            return []
         if text == "pip install .":
             text = "python -m pip -q install --no-index --no-deps --no-build-isolation --target .packages ."
         elif text.startswith("pip install"):
@@ -191,12 +200,13 @@ class Shell:
 
     def _run_beside(self, text: str) -> str:
         self.stop()
+        is_waited_for = not text.endswith("&")
         with self._output.open("wb") as output:
-            command = ["bash", "-c", f"exec {text}"]
+            command = ["bash", "-c", f"exec {text.removesuffix('&')}"]
             self._server = subprocess.Popen(
                 command, cwd=self.folder, env=self._environment, stdout=output, stderr=subprocess.STDOUT
             )
-        return self._read_banner()
+        return self._read_banner() if is_waited_for else ""
 
     def _read_banner(self) -> str:
         """What the server has printed when it is ready, or when it has ended."""
@@ -336,9 +346,13 @@ def write_files(folder: Path) -> Path:
 
 def make_folder(path: Path, files: Path, parent: Path) -> Path:
     """The folder in which a page is run."""
-    folder = parent / path.stem
+    folder = parent / "-".join(path.relative_to(ROOT).with_suffix("").parts)
     if path == TUTORIAL:
         folder.mkdir()
+        return folder
+    if path.is_relative_to(EXAMPLES):
+        folder.mkdir()
+        shutil.copytree(EXAMPLES, folder / "examples", ignore=MADE)
         return folder
     return Path(shutil.copytree(files, folder))
 

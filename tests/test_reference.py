@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from lading.bundle.declared import Declared, DeclaredInput
-from lading.bundle.manifest import Data, Engine, Manifest, Member, Parity, Requirement
+from lading.bundle.manifest import Code, Data, Engine, Manifest, Member, Parity, Requirement
 from lading.cli import cli
 from lading.engine.golden import Golden
 from lading.flavors.flavor import Flavor, Predictor
@@ -162,6 +162,7 @@ STRUCTS = (
     Manifest,
     Requirement,
     Member,
+    Code,
     Data,
     Engine,
     Parity,

@@ -8,7 +8,7 @@
     │   └── UnsupportedModel   it loads, but nothing that can be served is in it
     ├── BundleError            the bundle is damaged or was changed: fetch or pack it again
     ├── EnvironmentMismatch    a library is missing or has another version: install it
-    ├── CheckFailed            golden rows came back with other answers
+    ├── CheckFailed            golden rows came back with other answers, or a service breaks its contract
     ├── InputError             the input does not fit the schema: `problems` has them all
     ├── BrokenInput            the input could not be read at all: no JSON, no CSV, too deep
     ├── TooLarge               the input is beyond a limit: bytes, rows, cells
@@ -110,7 +110,7 @@ class EnvironmentMismatch(LadingError):
 
 
 class CheckFailed(LadingError):
-    """The golden rows did not come back as they were packed."""
+    """The golden rows did not come back as they were packed, or a service does not do what its schema says."""
 
     code = "check.failed"
 

@@ -379,8 +379,9 @@ def test_a_model_is_called_as_its_file_is(tmp_path, file, name):
 
 
 def test_columns_without_names_get_those_of_their_author():
-    learned = Learned((Field("x0"), Field("x1", example=2.0)), named=False, wants="array")
+    learned = Learned((Field("x0"), Field("x1", example=2.0)), named=False, wants="array", notes=("`x1` is `odd`",))
     assert [field.name for field in named(learned, ("a", "b")).fields] == ["a", "b"]
+    assert named(learned, ("a", "b")).notes == ("`b` is `odd`",)
     assert named(learned, ()) is learned
 
 

@@ -245,7 +245,7 @@ def test_what_is_no_estimator_cannot_be_required(tmp_path: Path) -> None:
 
     with (
         resources.as_file(resources.files("lading") / "flavors" / "iris.linear.json") as file,
-        pytest.raises(UnsupportedModel, match="LinearModel cannot be compiled: it holds no scikit-learn estimator"),
+        pytest.raises(UnsupportedModel, match="LinearModel cannot be compiled: there is no compiler for linear models"),
     ):
         packed(file, None, tmp_path, compile="require")
 

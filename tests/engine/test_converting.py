@@ -156,3 +156,17 @@ def test_others_are_converted_where_there_is_a_converter() -> None:
         GaussianProcessClassifier().fit(X[:60], IRIS.target[:60]),
     ):
         assert convert(Job("sklearn", FIELDS, "array"), saved(model), "float64").startswith(b"\x08")
+
+
+def shout() -> None:
+    """What a notebook has saved beside its model."""
+
+
+def test_a_model_that_needs_its_authors_code_is_converted_with_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shout, "__module__", "__main__")
+    monkeypatch.setattr(sys.modules["__main__"], "shout", shout, raising=False)
+    data = saved({"model": Ridge().fit(IRIS.data.to_numpy(), IRIS.target), "said": shout})
+    with pytest.raises(NotConverted, match="shout"):
+        convert_apart("sklearn", FIELDS, "array", data)
+    code = {"__main__": "def shout():\n    pass\n"}
+    assert list(dict(convert_apart("sklearn", FIELDS, "array", data, code))) == ["float64", "float32"]

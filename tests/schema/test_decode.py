@@ -278,7 +278,7 @@ def test_values_in_x_are_rows_of_a_model_of_one_column():
     assert rows('{"X": [1, 2.5]}', Field("a")) == [(1.0,), (2.5,)]
     with pytest.raises(InputError) as caught:
         rows('{"X": [1, "b"]}', Field("a"))
-    assert [(problem.pointer, problem.row) for problem in caught.value.problems] == [("/X/1/0", 1)]
+    assert [(problem.pointer, problem.row) for problem in caught.value.problems] == [("/X/1", 1)]
 
 
 def test_csv_names_its_columns_in_any_order():

@@ -17,6 +17,7 @@ author = "Jo"
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -196,9 +197,10 @@ def named(learned: Learned, names: tuple[str, ...]) -> Learned:
         raise SettingsError("the model knows the names of its columns", hint="leave out --input-names")
     if len(names) != len(learned.fields):
         raise SettingsError(f"the model takes {len(learned.fields)} columns, {len(names)} names were given")
-    pairs = zip(learned.fields, names, strict=True)
-    fields = tuple(msgspec.structs.replace(field, name=name) for field, name in pairs)
-    return dataclasses.replace(learned, fields=fields)
+    own = {f"`{field.name}`": f"`{name}`" for field, name in zip(learned.fields, names, strict=True)}
+    notes = tuple(re.sub("`[^`]*`", lambda found: own.get(found[0], found[0]), note) for note in learned.notes)
+    fields = (msgspec.structs.replace(field, name=name) for field, name in zip(learned.fields, names, strict=True))
+    return dataclasses.replace(learned, fields=tuple(fields), notes=notes)
 
 
 def declare(schema: Schema, declared: Declared) -> Schema:

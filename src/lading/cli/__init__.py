@@ -18,7 +18,7 @@ _SECTIONS = {
         "inspect": "Show what a model takes and gives",
         "demo": "Serve a tiny model that needs no file",
     },
-    "Ship": {"check": "Check a bundle against this environment and its golden rows"},
+    "Ship": {"check": "Check a bundle, or whether a running service does what its schema says"},
     "Run": {"reload": "Let a running server load its model, code and settings anew"},
     "Help": {"doctor": "Say what is installed, what a model needs, and what mends it"},
 }

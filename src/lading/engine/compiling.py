@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from lading.bundle.environment import differences, installed
 from lading.bundle.manifest import ENGINE, MAX_REASON_CHARS, Engine, Manifest, Parity
+from lading.engine.around import Around
 from lading.engine.borders import borders_of
 from lading.engine.compiled import CompiledModel
 from lading.engine.conversion import Precision, estimator_in
@@ -28,6 +30,7 @@ Compile = Literal["auto", "never", "require"]
 
 MAX_NEIGHBORS = 300
 """Rows of training that a model may look through; of more than that scikit-learn finds the nearest more quickly."""
+_CONVERTIBLE = frozenset({"sklearn", "skops"})
 _NEEDED = ("skl2onnx", "onnx", "onnxruntime")
 _REPEATS = 20
 
@@ -42,6 +45,7 @@ class Source:
         predictor: what the flavor loaded from that.
         reference: of the training data; None where there were none.
         sample: the training data.
+        code: the author's own Python that the file needs, by module.
     """
 
     manifest: Manifest
@@ -49,6 +53,7 @@ class Source:
     predictor: Predictor
     reference: Reference | None = None
     sample: Sample | None = None
+    code: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -111,6 +116,10 @@ def _compile(source: Source, mode: Compile) -> Compiled:
 
 def _refuse_beforehand(source: Source) -> None:
     schema, learned = source.manifest.model_schema, source.predictor.learn()
+    if isinstance(source.predictor, Around):
+        raise _Native("custom code around the model")
+    if source.manifest.flavor not in _CONVERTIBLE:
+        raise _Native(f"there is no compiler for {source.manifest.flavor} models")
     if estimator_in(source.predictor) is None:
         raise _Native("it holds no scikit-learn estimator")
     if differences(dict.fromkeys(_NEEDED)):
@@ -136,7 +145,8 @@ def _graphs(source: Source) -> list[tuple[Precision, bytes]]:
     """The graphs that the model was converted to, each with the precision of its inputs."""
     manifest = source.manifest
     try:
-        return convert_apart(manifest.flavor, manifest.model_schema.inputs, source.predictor.learn().wants, source.data)
+        wants = source.predictor.learn().wants
+        return convert_apart(manifest.flavor, manifest.model_schema.inputs, wants, source.data, source.code)
     except NotConverted as error:
         raise _Native(str(error)) from None
 

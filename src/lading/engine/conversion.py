@@ -21,6 +21,8 @@ from lading.engine.compiled import MATRIX, MISSING
 from lading.engine.operators import register_converters
 from lading.engine.shortening import shorten
 from lading.errors import LadingError
+from lading.flavors.flavor import Support
+from lading.flavors.modules import OwnModules
 from lading.flavors.registry import flavor_named
 from lading.schema import fitted
 from lading.schema.estimator import walk
@@ -48,6 +50,7 @@ class Job(msgspec.Struct, frozen=True):
         wants: what the model is given.
         path: where modules are found, as in the process that asks.
         max_bytes: what one graph may have.
+        code: the author's own Python that the file needs, by module.
     """
 
     flavor: str
@@ -55,6 +58,7 @@ class Job(msgspec.Struct, frozen=True):
     wants: str
     path: tuple[str, ...] = ()
     max_bytes: int = 2**31 - 1
+    code: dict[str, str] = {}
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -102,7 +106,7 @@ def convert(job: Job, data: bytes, precision: Precision) -> bytes:
     from skl2onnx import convert_sklearn
 
     register_converters()
-    model = _prepared(flavor_named(job.flavor).load(data), job.fields)
+    model = _prepared(flavor_named(job.flavor).load(data, Support(OwnModules(job.code))), job.fields)
     graph = convert_sklearn(
         model,
         name="model",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,7 +24,9 @@ class NotConverted(Exception):
     """The model was not converted, for the reason that this says."""
 
 
-def convert_apart(flavor: str, fields: tuple[Field, ...], wants: str, data: bytes) -> list[tuple[Precision, bytes]]:
+def convert_apart(
+    flavor: str, fields: tuple[Field, ...], wants: str, data: bytes, code: Mapping[str, str] | None = None
+) -> list[tuple[Precision, bytes]]:
     """The graphs that a model was converted to, each with the precision of its inputs, in the order to try them.
 
     Args:
@@ -31,11 +34,12 @@ def convert_apart(flavor: str, fields: tuple[Field, ...], wants: str, data: byte
         fields: its inputs.
         wants: what the model is given: an array or a frame.
         data: its file.
+        code: the author's own Python that the file needs, by module.
 
     Raises:
         NotConverted: there are none; says why.
     """
-    job = Job(flavor, fields, wants, path=tuple(sys.path), max_bytes=MAX_GRAPH_BYTES)
+    job = Job(flavor, fields, wants, path=tuple(sys.path), max_bytes=MAX_GRAPH_BYTES, code=dict(code or {}))
     with TemporaryDirectory(prefix="lading-") as name:
         folder = Path(name)
         (folder / JOB).write_bytes(msgspec.json.encode(job))

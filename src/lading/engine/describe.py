@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from lading.errors import EnvironmentMismatch, UnsupportedModel
 from lading.flavors.flavor import Predictions, Predictor
+from lading.flavors.modules import place_of
+from lading.flavors.results import WrongAnswer
 from lading.schema.fields import PREDICTION, Datatype, Field, Output, Schema, Value
 from lading.schema.synthetic import draw_rows
 from lading.schema.table import Array, Table
@@ -47,9 +49,11 @@ def ask(predictor: Predictor, table: Table, *, hint: str | None = None) -> Predi
         predictions = predictor.predict(table, proba=predictor.has_probabilities)
     except EnvironmentMismatch:
         raise
+    except WrongAnswer as error:
+        raise UnsupportedModel(str(error), hint=error.hint) from error
     # A model is anybody's code and may raise anything.
     except (Exception, SystemExit) as error:
-        reason = str(error).split("\n")[0][:300]
+        reason = str(error).split("\n")[0][:300] + place_of(error)
         message = f"{predictor.class_name} cannot answer rows of its own schema: {type(error).__name__}: {reason}"
         raise UnsupportedModel(message, hint=hint) from error
     shape = predictions.prediction.shape
@@ -84,7 +88,9 @@ def _probabilities(predictor: Predictor, predictions: Predictions, targets: tupl
     width = arrays[0].shape[1]
     is_single = predictions.prediction.ndim == 1
     # One matrix for several targets has a column a target, and no classes.
-    known = predictor.classes[0] if is_single and predictor.classes else targets
+    # Custom code around a model leaves its probabilities as they are.
+    classes = getattr(predictor, "inner", predictor).classes
+    known = classes[0] if is_single and classes else targets
     names = known if len(known) == width else range(width)
     return Output("probabilities", shape=(-1, width), columns=tuple(str(name) for name in names))
 

@@ -14,21 +14,30 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from lading.bundle.live import live_source, live_values
 from lading.bundle.manifest import CODE_FOLDER, MAIN, Code
-from lading.bundle.notebook import Source, read_source
-from lading.bundle.rescue import definitions, rescue
+from lading.bundle.names import shown
+from lading.bundle.rescue.live import live_source, live_values
+from lading.bundle.rescue.notebook import MAX_BYTES, Source, read_source
+from lading.bundle.rescue.rescued import definitions, rescue
+from lading.engine.files import read_file
 from lading.engine.own_code import OwnCode, imported
-from lading.errors import FormatError, UnsupportedModel, UsageError
+from lading.errors import LadingError, UnsupportedModel, UsageError
 from lading.flavors.flavor import Needs
 
 AROUND = frozenset({"preprocess", "postprocess"})
+_SHOWN = 5
+_NAME_CHARS = 100
 _LOOKED_THROUGH = 50
 """Files beside a model that are read to say which of them defines what it needs."""
 _LOOKED_BYTES = 4 << 20
+_LOOKED_CHARS = 200_000
+"""Of code, in one of them."""
+_LOOKED_S = 2.0
+"""Seconds after which no further one is looked through."""
 
 
 def gather(paths: Sequence[Path], needs: Needs, model: str, *, imports: Iterable[str] = ()) -> OwnCode:
@@ -46,7 +55,10 @@ def gather(paths: Sequence[Path], needs: Needs, model: str, *, imports: Iterable
     """
     sources = [_read(path) for path in paths]
     wanted = frozenset(name.partition(".")[0] for name in needs.definitions)
-    mains = [source for source in sources if not wanted.isdisjoint(definitions(source))]
+    mains = [source for source in sources if not wanted.isdisjoint(_defined(source))]
+    if wanted and not mains:
+        # It may be in a cell that is no Python, which is what there is to say then.
+        mains = [source for source in sources if source.name.endswith(".ipynb")]
     rest = [source for source in sources if source not in mains]
     code = _main(mains, needs, wanted, model) if wanted else OwnCode()
     asked = {name.partition(".")[0] for name in needs.names} | {*needs.modules, *imports} | code.imports
@@ -59,10 +71,12 @@ def gather(paths: Sequence[Path], needs: Needs, model: str, *, imports: Iterable
 
 
 def _read(path: Path) -> Source:
-    try:
-        return read_source(path.name, path.read_bytes())
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+    return read_source(path.name, read_file(path, MAX_BYTES))
+
+
+def _defined(source: Source) -> frozenset[str]:
+    """What a source defines itself: what it imports is of another module, by whose name pickles ask for it."""
+    return frozenset(name for name, kind in definitions(source).items() if kind != "import")
 
 
 def _text(source: Source) -> str:
@@ -74,7 +88,7 @@ def _main(mains: Sequence[Source], needs: Needs, wanted: frozenset[str], model: 
     values = None
     if not mains:
         live = live_source()
-        if live is None or not wanted <= definitions(live):
+        if live is None or not wanted <= _defined(live):
             raise _missing(sorted(wanted), model)
         mains, values = [live], live_values()
     source = mains[0]
@@ -105,7 +119,9 @@ def _place(source: Source, asked: Iterable[str]) -> Code:
 
 def _missing(wanted: Sequence[str], model: str) -> UnsupportedModel:
     """What to type to give a model the definitions that it looks up."""
-    names = ", ".join(f"`{name}`" for name in wanted)
+    names = ", ".join(shown(name[:_NAME_CHARS]) for name in wanted[:_SHOWN])
+    if len(wanted) > _SHOWN:
+        names += f" and {len(wanted) - _SHOWN} more"
     message = f"{Path(model).name or 'the model'} needs {names} from the notebook or script that saved it"
     found = next(_defining(frozenset(wanted), Path(model).parent), None) if model else None
     command = f"lading serve {shlex.quote(model or 'MODEL')} --code"
@@ -115,11 +131,22 @@ def _missing(wanted: Sequence[str], model: str) -> UnsupportedModel:
 
 
 def _defining(wanted: frozenset[str], folder: Path) -> Iterator[Path]:
-    """The notebooks and scripts in a folder that define all of these names."""
+    """The notebooks and scripts in a folder that define all of these names; it is not looked for them long."""
+    deadline = time.monotonic() + _LOOKED_S
+    beside: list[Path] = []
     with contextlib.suppress(OSError):
         beside = sorted(path for path in folder.iterdir() if path.suffix in (".ipynb", ".py"))
-        for path in beside[:_LOOKED_THROUGH]:
-            with contextlib.suppress(OSError, FormatError):
-                is_small = path.is_file() and path.stat().st_size <= _LOOKED_BYTES
-                if is_small and wanted <= definitions(read_source(path.name, path.read_bytes())):
+    for path in beside[:_LOOKED_THROUGH]:
+        if time.monotonic() > deadline:
+            return
+        with contextlib.suppress(LadingError):
+            data = read_file(path, _LOOKED_BYTES)
+            # To read costs little: only what may define them is parsed.
+            if all(name.encode() in data for name in wanted):
+                source = read_source(path.name, data)
+                if _is_short(source) and wanted <= _defined(source):
                     yield path
+
+
+def _is_short(source: Source) -> bool:
+    return sum(len(cell.text) for cell in source.cells) <= _LOOKED_CHARS

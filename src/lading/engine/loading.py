@@ -25,9 +25,10 @@ from lading.bundle.manifest import (
 )
 from lading.engine.compiled import CompiledModel
 from lading.engine.describe import describe
+from lading.engine.files import stat_file
 from lading.engine.golden import decode_golden
 from lading.engine.model import Model
-from lading.engine.model_file import ModelFile, declared_beside, open_model, read_model, stat_file
+from lading.engine.model_file import ModelFile, declared_beside, open_model, read_model
 from lading.engine.own_code import OwnCode
 from lading.errors import BundleError, EnvironmentMismatch, UnsupportedModel, UsageError
 from lading.flavors.flavor import Flavor, Needs, Predictor
@@ -178,7 +179,7 @@ def manifest_of(file: ModelFile, predictor: Predictor, declared: Declared, schem
         metadata={**predictor.metadata, **read_metadata(path), **declared.metadata},
         requirements=requirements_of(file.needs, predictor),
         python=platform.python_version(),
-        notes=(*file.code.notes, *predictor.learn().notes),
+        notes=(*file.code.notes, *named(predictor.learn(), declared.input_names).notes),
         route=declared.route or ROUTE,
         code=file.code.files,
         entry=file.entry,

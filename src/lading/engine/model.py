@@ -99,6 +99,24 @@ class Model:
             return np.array([list(row.values()) for row in rows])
         return [np.array(target) for target in zip(*rows, strict=True)]
 
+    def contributions(self, data: Any) -> Array:
+        """What each column contributed to each answer, and last what is there without any, for the same kinds of data.
+
+        Returns:
+            (rows, columns + 1), or (rows, outputs, columns + 1) of a model with several; of XGBoost they add up to the
+            margin.
+
+        Raises:
+            UsageError: the model gives no contributions.
+            InputError: the data do not fit the schema; `problems` lists why.
+        """
+        contributions = getattr(self.predictor, "contributions", None)
+        if contributions is None:
+            raise UsageError(f"{self.manifest.class_name} gives no contributions")
+        rows = self._decoder.value(plain_rows(data)).rows
+        found: Array = contributions(rows if isinstance(rows, Table) else self._tables.of_rows(rows))
+        return found
+
     def answer(self, data: Any, *, proba: bool = False) -> Answer:
         """The whole answer for the same kinds of data: predictions, probabilities, warnings."""
         return self.answer_rows(self._decoder.value(plain_rows(data)).rows, proba=proba)

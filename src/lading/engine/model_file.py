@@ -6,7 +6,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +16,12 @@ import msgspec
 from lading.bundle.declared import Declared, read_declared, within
 from lading.bundle.environment import differences, distributions_of, refuse_differences
 from lading.bundle.manifest import FILES_FOLDER
+from lading.bundle.names import shown
 from lading.engine.around import Around
+from lading.engine.files import read_file
 from lading.engine.gathering import gather
 from lading.engine.own_code import NO_CODE, OwnCode, imported, third_party
-from lading.errors import EnvironmentMismatch, FormatError, UnsupportedModel, UsageError
+from lading.errors import EnvironmentMismatch, UnsupportedModel, UsageError
 from lading.flavors.flavor import Flavor, Needs, Predictor, Support
 from lading.flavors.registry import flavor_of_file, require
 from lading.settings import CONFIG_NAME, read_config
@@ -28,6 +29,7 @@ from lading.settings import CONFIG_NAME, read_config
 MAX_FILE_BYTES = 16 << 30
 _ENTRY = re.compile(r"(.+\.py):([A-Za-z_]\w*)", re.DOTALL | re.ASCII)
 _SHOWN = 5
+_NAME_CHARS = 100
 
 _Said = TypeVar("_Said", bound=msgspec.Struct)
 
@@ -63,7 +65,7 @@ class ModelFile:
             ModelError: it cannot be served.
             EnvironmentMismatch: its code imports what is not here.
         """
-        return open_model(self.flavor, self.data, self.code, files=self.files, entry=self.entry)
+        return _open(self.flavor, self.data, self.code, Support(self.code.modules(), self.entry, self.files))
 
     @property
     def members(self) -> dict[str, bytes]:
@@ -72,10 +74,25 @@ class ModelFile:
 
 
 def open_model(flavor: Flavor, data: bytes, code: OwnCode, *, files: Mapping[str, bytes], entry: str) -> Predictor:
-    """The model in a file, with the author's code around it where there is some."""
-    modules = code.modules()
-    predictor = flavor.load(data, Support(modules, entry, files))
-    return Around(predictor, modules[code.around]) if code.around else predictor
+    """The model in a bundle, with the author's code around it where there is some.
+
+    Raises:
+        UnsupportedModel: it acts on the machine when it is opened.
+    """
+    _refuse_hostile("the model in the bundle", flavor.needs(data))
+    return _open(flavor, data, code, Support(code.modules(), entry, files))
+
+
+def _open(flavor: Flavor, data: bytes, code: OwnCode, support: Support) -> Predictor:
+    predictor = flavor.load(data, support)
+    return Around(predictor, support.modules[code.around]) if code.around else predictor
+
+
+def _refuse_hostile(name: str, needs: Needs) -> None:
+    if needs.hostile:
+        acts = ", ".join(shown(each[:_NAME_CHARS]) for each in needs.hostile[:_SHOWN])
+        message = f"{name} is refused: it uses {acts} when it is opened, which no model needs"
+        raise UnsupportedModel(message, hint="nothing was run; lading doctor FILE shows everything that it asks for")
 
 
 def split_entry(path: str | os.PathLike[str]) -> tuple[Path, str]:
@@ -105,27 +122,7 @@ def read_model_file(path: Path) -> bytes:
         UsageError: there is no such file, or it cannot be read.
         FormatError: it is larger than `MAX_FILE_BYTES`.
     """
-    if stat_file(path).st_size > MAX_FILE_BYTES:
-        raise FormatError(f"{path.name} is larger than {MAX_FILE_BYTES >> 30} GiB")
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
-
-
-def stat_file(path: Path) -> os.stat_result:
-    """What the system knows of a file; `UsageError` for what is none, or could not be read to its end."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        raise UsageError(f"there is no file {path}") from None
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
-    if stat.S_ISDIR(found.st_mode):
-        raise UsageError(f"{path} is a folder", hint="name the model file in it")
-    if not stat.S_ISREG(found.st_mode):
-        raise UsageError(f"{path} is not a regular file", hint="copy it into one")
-    return found
+    return read_file(path, MAX_FILE_BYTES)
 
 
 def _read_files(paths: Sequence[Path]) -> dict[str, bytes]:
@@ -148,10 +145,7 @@ def examine(
     flavor = flavor_of_file(name, data)
     require(flavor, name)
     needs = flavor.needs(data)
-    if needs.hostile:
-        acts = ", ".join(f"`{each}`" for each in needs.hostile[:_SHOWN])
-        message = f"{name} is refused: it uses {acts} when it is opened, which no model needs"
-        raise UnsupportedModel(message, hint=f"lading doctor {name} shows everything that it asks for; nothing was run")
+    _refuse_hostile(name, needs)
     own = imported(data.decode("utf-8", "replace")) if flavor.name == "python" else frozenset[str]()
     code = gather(declared.code_paths, needs, str(path) if path is not None else "", imports=own)
     needs = _with_imports(needs, (code.imports | own) - code.texts.keys())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -81,7 +82,9 @@ NO_CODE = OwnCode()
 def imported(text: str) -> frozenset[str]:
     """The top-level modules that a text imports, wherever it does; none where it is no Python."""
     try:
-        tree = ast.parse(text)
+        with warnings.catch_warnings():  # of its syntax: they come once more when it is run
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text.removeprefix("\ufeff"))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return frozenset()
     names = set[str]()

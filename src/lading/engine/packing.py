@@ -12,7 +12,7 @@ from typing import Any, get_args
 import msgspec
 
 from lading.bundle.bundle import SUFFIX, write_bundle
-from lading.bundle.declared import Declared, default_name, read_metadata
+from lading.bundle.declared import Declared, default_name, named, read_metadata
 from lading.bundle.manifest import (
     ENGINE,
     GOLDEN,
@@ -102,7 +102,9 @@ def pack(
     sample = _sample(X)
     schema, reference = learn(predictor, sample, said, y)
     report("schema", _words(schema, with_data=sample is not None))
-    source = Source(_manifest(file, predictor, said, schema, sample), file.data, predictor, reference, sample)
+    source = Source(
+        _manifest(file, predictor, said, schema, sample), file.data, predictor, reference, sample, file.code.texts
+    )
     compiled = compile_model(source, compile)
     if compiled.words:
         report("engine", compiled.words)
@@ -205,7 +207,7 @@ def _manifest(
         requirements=requirements_of(file.needs, predictor),
         python=platform.python_version(),
         created=created.isoformat().replace("+00:00", "Z"),
-        notes=(*file.code.notes, *(() if sample else predictor.learn().notes)),
+        notes=(*file.code.notes, *_learned_notes(predictor, declared, sample)),
         route=declared.route or ROUTE,
         code=file.code.files,
         entry=file.entry,
@@ -213,6 +215,11 @@ def _manifest(
     )
     check_names(manifest)
     return manifest
+
+
+def _learned_notes(predictor: Predictor, declared: Declared, sample: Sample | None) -> tuple[str, ...]:
+    """What the model could not say of its inputs, where no data have said it since."""
+    return () if sample else named(predictor.learn(), declared.input_names).notes
 
 
 def _member(file: ModelFile) -> str:

@@ -52,18 +52,48 @@ whoever has registered the name would be trusted.
 # What ordinary models name of the standard library: containers, numbers, moments, partial functions.
 _HARMLESS_MODULES = frozenset(
     {"_codecs", "array", "collections", "copyreg", "datetime", "decimal", "enum", "fractions", "functools", "math"}
-    | {"operator", "pathlib", "re", "sre_compile", "types", "uuid", "zoneinfo"}
+    | {
+        "genericpath",
+        "itertools",
+        "ntpath",
+        "operator",
+        "pathlib",
+        "posixpath",
+        "random",
+        "re",
+        "sre_compile",
+        "string",
+    }
+    | {"statistics", "types", "urllib.parse", "uuid", "zoneinfo"}
 )
 _HARMLESS_BUILTINS = frozenset(
-    {"bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "object", "range", "set"}
-    | {"slice", "str", "tuple", "type"}
+    {"abs", "all", "any", "bool", "bytearray", "bytes", "chr", "complex", "dict", "divmod", "enumerate", "filter"}
+    | {"float", "frozenset", "int", "len", "list", "map", "max", "min", "object", "ord", "pow", "range", "repr"}
+    | {"reversed", "round", "set", "slice", "sorted", "str", "sum", "tuple", "type", "zip"}
 )
+# What no fitted model has, and programs that act on the machine do. As narrow as it can be: who is refused by mistake
+# has no way around it. So `os.path` (`posixpath`), `urllib.parse`, `io.BytesIO`, `logging` and `getattr` are not here.
 _HOSTILE_BUILTINS = frozenset({"__import__", "breakpoint", "compile", "eval", "exec", "execfile", "input", "open"})
 _HOSTILE_MODULES = frozenset(
-    {"asyncio", "bdb", "code", "codeop", "commands", "ctypes", "ftplib", "http", "imp", "importlib", "nt", "os", "pdb"}
-    | {"pip", "pkgutil", "posix", "pty", "pydoc", "runpy", "shutil", "signal", "smtplib", "socket", "subprocess", "sys"}
-    | {"telnetlib", "tempfile", "timeit", "urllib", "webbrowser"}
+    {"_posixsubprocess", "asyncio", "bdb", "cProfile", "code", "codeop", "ctypes", "doctest", "ftplib", "http.client"}
+    | {"http.server", "imp", "importlib", "lading", "marshal", "multiprocessing", "nt", "numpy.distutils", "numpy.f2py"}
+    | {"numpy.testing", "os", "pdb", "pip", "pkgutil", "posix", "profile", "pty", "pydoc", "runpy", "shutil", "signal"}
+    | {"smtplib", "socket", "subprocess", "sys", "telnetlib", "tempfile", "timeit", "trace", "urllib.request"}
+    | {"webbrowser"}
 )
+_HOSTILE_NAMES = frozenset(
+    {f"{module}.{name}" for module in ("_io", "io") for name in ("FileIO", "open", "open_code")} | {"codecs.open"}
+)
+_QUIET_NAMES = frozenset(
+    {f"{module}.{name}" for module in ("nt", "os", "posix") for name in ("PathLike", "cpu_count", "fspath")}
+    | {"os.stat_result", "os.terminal_size"}
+)
+"""Names of hostile modules that only tell something."""
+_WAYS_OUT = frozenset(
+    {"__bases__", "__builtins__", "__class__", "__closure__", "__code__", "__dict__", "__getattribute__"}
+    | {"__globals__", "__loader__", "__mro__", "__self__", "__spec__", "__subclasses__"}
+)
+"""Attributes by which a name leaves what it seems to be in."""
 _NO_MODELS = frozenset(
     {"NoneType", "bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "set"}
     | {"str", "tuple", "numpy.ndarray"}
@@ -162,8 +192,9 @@ def _strange(recording: Recording) -> tuple[str, ...]:
         f"{module}.{name}"
         for module, name in recording.names
         if module.split(".")[0] in sys.stdlib_module_names
-        and module not in ("__main__", *_HARMLESS_MODULES)
+        and (module not in ("__main__", *_HARMLESS_MODULES) or (module.startswith("pathlib") and "." in name))
         and not (module == "builtins" and name in _HARMLESS_BUILTINS)
+        and f"{module}.{name}" not in _QUIET_NAMES
     )
 
 
@@ -172,9 +203,22 @@ def _is_hostile(module: str, name: str) -> bool:
 
     A courtesy to whoever opens a file, never a gate: other names can be bent to do the same.
     """
+    parts = name.split(".")
+    if module in ("__main__", "__mp_main__") and parts[0].startswith("__"):
+        return True
     if module in ("builtins", "__builtin__"):
-        return name in _HOSTILE_BUILTINS
-    return module.split(".")[0] in _HOSTILE_MODULES
+        return parts[0] in _HOSTILE_BUILTINS or not _WAYS_OUT.isdisjoint(parts)
+    # Of `joblib.memory` and `os.system` too: a name may go through what its module has imported.
+    inner = any(_is_of_hostile(".".join(parts[start:])) for start in range(len(parts) - 1))
+    return inner or not _WAYS_OUT.isdisjoint(parts) or _is_of_hostile(f"{module}.{name}")
+
+
+def _is_of_hostile(full: str) -> bool:
+    if full in _QUIET_NAMES:
+        return False
+    parts = full.split(".")
+    above = {".".join(parts[:count]) for count in range(1, len(parts))}
+    return full in _HOSTILE_NAMES or not _HOSTILE_MODULES.isdisjoint(above)
 
 
 def _max_bytes(data: bytes) -> int:

@@ -22,6 +22,8 @@ def unpickle(raw: bytes, modules: Mapping[str, ModuleType]) -> Any:
 
     class Unpickler(NumpyUnpickler):  # type: ignore[misc]
         def find_class(self, module: str, name: str) -> Any:
+            # What a process that another one started calls its own `__main__`.
+            module = "__main__" if module == "__mp_main__" else module
             if module in modules:
                 return reduce(getattr, name.split("."), modules[module])
             return super().find_class(module, name)

@@ -136,7 +136,7 @@ class Decoder:
     def _matrix(self, lines: list[Any]) -> Decoded:
         if lines and _first_container(lines) is None and len(self._fields) == 1:
             self._bound(len(lines))
-            return Decoded(self._checker.arrays([[cell] for cell in lines], "X"), is_single=False)
+            return Decoded(self._checker.cells(lines, "X"), is_single=False)
         if lines and _first_container(lines) is None:
             return Decoded([self._checker.array(lines, "X")], is_single=False)
         return Decoded(self._lines(lines, "X"), is_single=False)

@@ -24,12 +24,14 @@ class Learned:
         named: whether the model knows its column names; else they are `x0 … xn`.
         wants: what `predict` is to be given: a matrix, a pandas frame, or a one-dimensional array of texts.
         notes: what could not be known, one short sentence each.
+        said: columns whose kind the author said; of these data tell no more than ranges and examples.
     """
 
     fields: tuple[Field, ...]
     named: bool
     wants: Literal["array", "frame", "texts"]
     notes: tuple[str, ...] = ()
+    said: frozenset[str] = frozenset()
 
 
 def learn_inputs(model: object) -> Learned:

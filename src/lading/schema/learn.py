@@ -16,11 +16,13 @@ import msgspec
 import numpy as np
 
 from lading.errors import UnsupportedModel, UsageError
-from lading.schema.cells import is_date, numpy_dtype
+from lading.schema.cells import accepts, cell_checker, is_date, numpy_dtype
 from lading.schema.clues import SOME_WORDS
 from lading.schema.estimator import Learned
 from lading.schema.fields import Field, Interval, Kind, Value
 from lading.schema.sample import Column, Sample, did_you_mean
+from lading.schema.values import plain
+from lading.schema.words import shortened
 
 MAX_CATEGORIES = 50
 """A column of strings with more different values than this, and than 5 % of its rows, is text."""
@@ -46,7 +48,10 @@ def refine(learned: Learned, sample: Sample, *, target: Sequence[str] = ()) -> R
     if learned.wants == "texts":
         return _refine_texts(learned, inputs, target)
     if learned.named:
-        fields = [_refine_field(field, _column(inputs, field.name)) for field in learned.fields]
+        fields = [
+            (_refine_said if field.name in learned.said else _refine_field)(field, _column(inputs, field.name))
+            for field in learned.fields
+        ]
     else:
         fields = _refine_by_position(learned.fields, inputs)
     names = {field.name for field in fields}
@@ -100,6 +105,25 @@ def _refine_field(field: Field, column: Column) -> Field:
         changes |= {"nullable": bool(column.is_missing.any()), "null": column.null}
     refined = msgspec.structs.replace(field, **changes)
     return msgspec.structs.replace(refined, example=_example(refined, present))
+
+
+def _refine_said(field: Field, column: Column) -> Field:
+    """The field with the range and the example of the data, whose kind they do not change."""
+    present = column.values[~column.is_missing]
+    check = cell_checker(field)
+    for value in {_whole(plain(value)) for value in present}:
+        if not accepts(check, value):
+            wanted = f"one of {shortened(tuple(map(str, field.values)))}" if field.values else field.kind
+            message = f"the column `{field.name}` of the data holds what the model does not take, which is {wanted}"
+            raise UsageError(message, hint="give other data, or annotate the parameter as they are")
+    refined = msgspec.structs.replace(field, seen=_seen(field.kind, present))
+    example = field.example if field.example is not None else _example(refined, present)
+    return msgspec.structs.replace(refined, example=example)
+
+
+def _whole(value: Any) -> Any:
+    """A whole number that stands among gaps is a float in data."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _kind(name: str, column: Column, present: np.ndarray[Any, Any]) -> Kind:

@@ -57,6 +57,19 @@ class RowChecker:
         problems.raise_any()
         return checked
 
+    def cells(self, values: Sequence[Any], *within: str) -> list[Row]:
+        """The rows of a list of values for a schema of one column."""
+        problems = Problems()
+        ((field, check),) = self._checks
+        checked: list[Row] = []
+        for position, value in enumerate(values):
+            try:
+                checked.append((check(value),))
+            except Complaint as complaint:
+                problems.add(_cell_problem, complaint, field, (*within, position), position)
+        problems.raise_any()
+        return checked
+
     def text_object(self, texts: Mapping[str, str]) -> Row:
         """The one row of named texts, as a query string has them."""
         return self.object({name: self._read(name, text) for name, text in texts.items()})

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lading.bundle.uses import Uses
+from lading.bundle.rescue.uses import Uses
 
 STANDARD_LIBRARY = ["argparse", "ast", "asyncio/events", "collections/__init__", "dataclasses", "enum", "functools"]
 STANDARD_LIBRARY += ["inspect", "json/decoder", "logging/__init__", "pickle", "statistics", "typing", "unittest/mock"]

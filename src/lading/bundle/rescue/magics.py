@@ -7,19 +7,18 @@ import re
 import warnings
 from dataclasses import dataclass
 
-__all__ = ["Python", "parse_quietly", "read_python"]
+__all__ = ["MAX_MENDED_CHARS", "Python", "parse_quietly", "read_python"]
 
-_MAX_MAGICS = 200
-"""Lines of one cell that are mended; the cell is parsed once for each."""
+MAX_MENDED_CHARS = 2 << 20
+"""Characters that are parsed anew in all cells: a cell is parsed once more for each line that is mended."""
 
 # Their body is Python that runs in the notebook's own names.
 _PYTHON_MAGICS = frozenset({"capture", "memit", "prun", "python3", "snakeviz", "time", "timeit"})
 _CELL_MAGIC = re.compile(r"\s*%%(\w*)[^\n]*")
 _MAGIC = re.compile(
-    r"""\s*(?:
+    r"""(?:
         [%!?]                            # %matplotlib inline   !ls   ?name
         | [\w.,\s\[\]*"']+=\s*[%!]       # files = !ls   out = %time f()
-        | .*\?\s*;?\s*$                  # name?   name??
         | (?:pip|conda|mamba|cd|ls|pwd|cat|cp|mv|rm|mkdir)\s+[\w./~-]   # magics that may come without their sign
     )""",
     re.VERBOSE,
@@ -35,44 +34,51 @@ class Python:
         text: the cell's source with harmless lines in place of IPython's own; as many lines as the cell has.
         tree: its syntax; None where it is not Python.
         reason: what is the matter then: `could not be read (syntax error in line 2)`.
+        mended: characters that were parsed anew for the sake of IPython's lines.
     """
 
     text: str
     tree: ast.Module | None
     reason: str = ""
+    mended: int = 0
 
 
-def read_python(text: str) -> Python:
-    """The cell as Python, so far as it is."""
+def read_python(text: str, max_mended: int = MAX_MENDED_CHARS) -> Python:
+    """The cell as Python, so far as it is.
+
+    Args:
+        text: of the cell.
+        max_mended: characters that may be parsed anew.
+    """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     magic = _CELL_MAGIC.match(text)
     if magic:
         if magic[1] not in _PYTHON_MAGICS:
             return Python(text, None, f"is not Python (`%%{magic[1][:40]}`)")
         text = "\n" * magic[0].count("\n") + text[magic.end() :]
-    return _mended(text)
+    return _mended(text, max_mended)
 
 
-def _mended(text: str) -> Python:
+def _mended(text: str, max_mended: int) -> Python:
     """The text with each line of IPython's mended at which the parser stops.
 
     Only there: a line inside of brackets that begins with `%` is Python.
     """
-    line = 0
-    for _ in range(_MAX_MAGICS):
+    parsed = 0
+    while True:
         try:
-            return Python(text, parse_quietly(text))
+            return Python(text, parse_quietly(text), mended=parsed)
         except SyntaxError as error:
             line = error.lineno or 1
             mended = _neutralize(text, line)
         except (RecursionError, MemoryError):
-            return Python(text, None, "could not be read (it is nested too deeply)")
+            return Python(text, None, "could not be read (it is nested too deeply)", parsed)
         except ValueError:
-            return Python(text, None, "could not be read (it holds characters that no source may)")
-        if mended is None:
-            break
+            return Python(text, None, "could not be read (it holds characters that no source may)", parsed)
+        parsed += len(text)
+        if mended is None or parsed > max_mended:
+            return Python(text, None, f"could not be read (syntax error in line {line})", parsed)
         text = mended
-    return Python(text, None, f"could not be read (syntax error in line {line})")
 
 
 def parse_quietly(text: str) -> ast.Module:
@@ -92,7 +98,7 @@ def _neutralize(text: str, number: int) -> str | None:
     end = start
     while lines[end].endswith("\\") and end + 1 < len(lines):
         end += 1
-    if not _MAGIC.match(lines[start]):
+    if not _MAGIC.match(lines[start].lstrip()) and not _is_question(lines[start]):
         return None
     if _TIMED.match(lines[start]):
         lines[start] = _TIMED.sub(r"\1", lines[start])
@@ -100,3 +106,8 @@ def _neutralize(text: str, number: int) -> str | None:
     indent = lines[start][: len(lines[start]) - len(lines[start].lstrip())]
     lines[start : end + 1] = [f"{indent}pass", *[""] * (end - start)]
     return "\n".join(lines)
+
+
+def _is_question(line: str) -> bool:
+    """Whether a line asks for help: `name?`, `name??`."""
+    return line.rstrip().removesuffix(";").rstrip().endswith("?")

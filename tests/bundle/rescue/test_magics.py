@@ -1,6 +1,6 @@
 import pytest
 
-from lading.bundle.magics import read_python
+from lading.bundle.rescue.magics import read_python
 
 MENDED = {
     "%matplotlib inline\na = 1": "pass\na = 1",
@@ -33,7 +33,7 @@ SKIPPED = {
     "%%bash\nls": "is not Python (`%%bash`)",
     "%%writefile a.py\na = 1": "is not Python (`%%writefile`)",
     "a = 1\ndef f(:": "could not be read (syntax error in line 2)",
-    "a = 1\n" + "%who\n" * 300: "could not be read (syntax error in line 201)",
+    f"#{'-' * 600_000}\n" + "%who\n" * 300: "could not be read (syntax error in line 5)",
     "a = '\ud800'": "could not be read (it holds characters that no source may)",
     "-" * 100_000 + "1": "could not be read (it is nested too deeply)",
 }
@@ -54,3 +54,10 @@ def test_hostile_text_ends_in_a_tree_or_a_reason(text):
 
 def test_an_unusual_escape_is_the_authors_affair():
     assert read_python(r"pattern = '\d'").tree is not None
+
+
+@pytest.mark.parametrize(
+    "line", [f"x ?{' ' * 50_000}x", f"{' ' * 50_000}x y", "a " * 50_000 + "%", "?" * 50_000 + " x y"]
+)
+def test_a_long_line_takes_no_longer_than_its_length(line):
+    assert read_python(f"{line}\na = 1").text.endswith("a = 1")

@@ -6,10 +6,10 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from lading.bundle.magics import Python, read_python
-from lading.bundle.notebook import Cell, Source
-from lading.bundle.scopes import dotted
-from lading.bundle.uses import Uses
+from lading.bundle.rescue.magics import MAX_MENDED_CHARS, Python, read_python
+from lading.bundle.rescue.notebook import Cell, Source
+from lading.bundle.rescue.scopes import dotted
+from lading.bundle.rescue.uses import Uses
 from lading.errors import FormatError
 
 __all__ = ["MAX_STATEMENTS", "Outline", "Skipped", "Statement", "read_outline"]
@@ -84,8 +84,10 @@ def read_outline(source: Source) -> Outline:
         FormatError: there are more than `MAX_STATEMENTS`.
     """
     outline = Outline(source.name)
+    left = MAX_MENDED_CHARS
     for cell in source.cells:
-        python = read_python(cell.text)
+        python = read_python(cell.text, left)
+        left -= python.mended
         try:
             read = list(_statements(cell, python, outline))
         except RecursionError:

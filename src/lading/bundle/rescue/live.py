@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TypeGuard
 
-from lading.bundle.notebook import MAX_CODE_CHARS, Source, numbered_cell, read_source
+from lading.bundle.rescue.notebook import MAX_CODE_CHARS, Source, numbered_cell, read_source
 from lading.errors import FormatError
 
 __all__ = ["live_source", "live_values"]

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass
 
-from lading.bundle.literals import write_literal
-from lading.bundle.outline import Outline, Statement
-from lading.bundle.outside import outside_call
+from lading.bundle.names import shown
+from lading.bundle.rescue.literals import write_literal
+from lading.bundle.rescue.outline import Outline, Statement
+from lading.bundle.rescue.outside import outside_call
 from lading.errors import UnsupportedModel
 from lading.schema.problems import suggest
 
@@ -27,6 +28,7 @@ _NOTEBOOK_NAMES = frozenset({"In", "Out", "display", "exit", "get_ipython", "qui
 """Names that IPython puts into every notebook."""
 
 _MIN_SUGGESTED = 3
+_MAX_NAME_CHARS = 100
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,8 @@ class Search:
     def _resolve(self, need: _Need) -> Key | None:
         """What gives a name its value; None where it needs nothing."""
         if need.name in _GIVEN:
+            if need.by is None:
+                raise self._not_defined(need)
             return None
         bindings = [each for each in self._outline.bindings.get(need.name, ()) if each != need.at]
         if need.at is not None:
@@ -274,7 +278,7 @@ class Search:
     def _not_defined(self, need: _Need) -> UnsupportedModel:
         where = f"is not defined in {self._outline.name}"
         who = f"`{need.definition}`" if need.definition else "the model"
-        message = f"`{_one_line(need.name)}` {where}"
+        message = f"{shown(need.name[:_MAX_NAME_CHARS])} {where}"
         if need.data:
             name, label = need.data
             message = f"{who} needs `{name}`, which {label} computes from `{need.name}`, which {where}"
@@ -300,7 +304,3 @@ class Search:
 
     def _label(self, index: int) -> str:
         return self._outline.statements[index].label
-
-
-def _one_line(name: str) -> str:
-    return name[:100] if name.isprintable() else ascii(name[:100])[1:-1]

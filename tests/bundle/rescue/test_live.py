@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from lading.bundle.live import live_source, live_values
-from lading.bundle.notebook import MAX_CODE_CHARS, Cell
-from lading.bundle.rescue import rescue
+from lading.bundle.rescue.live import live_source, live_values
+from lading.bundle.rescue.notebook import MAX_CODE_CHARS, Cell
+from lading.bundle.rescue.rescued import rescue
 from lading.errors import FormatError
 
 

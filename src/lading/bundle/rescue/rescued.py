@@ -7,13 +7,16 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from lading.bundle.notebook import Source
-from lading.bundle.outline import Outline, Statement, read_outline
-from lading.bundle.search import Key, Search
-from lading.bundle.written import Part, part_of, put_together
+from lading.bundle.names import shown
+from lading.bundle.rescue.notebook import Source
+from lading.bundle.rescue.outline import Outline, Statement, read_outline
+from lading.bundle.rescue.search import Key, Search
+from lading.bundle.rescue.written import Part, part_of, put_together
 from lading.errors import UnsupportedModel
 
 __all__ = ["Rescued", "definitions", "rescue"]
+
+_MAX_NAME_CHARS = 100
 
 
 @dataclass(frozen=True)
@@ -42,26 +45,49 @@ def rescue(source: Source, names: Iterable[str], *, values: Mapping[str, object]
         values: what the names of a running notebook or script hold; plain data are written down as they are now.
 
     Raises:
-        UnsupportedModel: a name is not defined there, or depends on data that are not in the source.
+        UnsupportedModel: a name is not defined there, is only imported, or depends on data that are not in the source.
         FormatError: the source has too many statements.
     """
     try:
         outline = read_outline(source)
         search = Search(outline, values)
-        search.find(sorted({name.partition(".")[0] for name in names}))
+        asked = sorted(set(names))
+        for name in asked:
+            _refuse_borrowed(outline, name)
+        search.find(sorted({name.partition(".")[0] for name in asked}))
         return _module(outline, search)
     except (RecursionError, MemoryError):
         message = f"what the model needs of {source.name} is nested too deeply to be read"
         raise UnsupportedModel(message, hint="put the definitions into a module, and import it") from None
 
 
-def definitions(source: Source) -> frozenset[str]:
-    """All names that a source binds at its top level, imported ones included.
+def definitions(source: Source) -> Mapping[str, str]:
+    """All names that a source binds at its top level, each with what it is last bound by.
+
+    That is `import`, `definition` (a function or class) or `data`.
 
     Raises:
         FormatError: the source has too many statements.
     """
-    return frozenset(read_outline(source).bindings)
+    outline = read_outline(source)
+    return {name: outline.kind(name, positions[-1]) for name, positions in outline.bindings.items()}
+
+
+def _refuse_borrowed(outline: Outline, name: str) -> None:
+    """Raise where a model asks for what the source only imports, or for what is inside of other things than a class.
+
+    No model that was saved there does: it names what is imported by the module that it is from. To give it `os.system`
+    because a notebook imports `os` would be to run what somebody else has written.
+    """
+    first, dot, _ = name.partition(".")
+    positions = outline.bindings.get(first)
+    kind = outline.kind(first, positions[-1]) if positions else "definition"
+    if kind == "import" or (dot and kind != "definition"):
+        where = f"{outline.name} defines no {shown(name[:_MAX_NAME_CHARS])}: {shown(first[:_MAX_NAME_CHARS])} is "
+        what = "imported there" if kind == "import" else "no class there"
+        raise UnsupportedModel(
+            where + what, hint="the model was not saved there: lading doctor FILE shows what it names"
+        )
 
 
 def _module(outline: Outline, search: Search) -> Rescued:

@@ -6,8 +6,8 @@ import ast
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from lading.bundle.magics import parse_quietly
-from lading.bundle.outline import Statement
+from lading.bundle.rescue.magics import parse_quietly
+from lading.bundle.rescue.outline import Statement
 
 __all__ = ["Part", "part_of", "put_together"]
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lading.bundle.notebook import MAX_BYTES, MAX_CODE_CHARS, Cell, read_source
+from lading.bundle.rescue.notebook import MAX_BYTES, MAX_CODE_CHARS, Cell, read_source
 from lading.errors import FormatError, LadingError
 
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lading.bundle.literals import MAX_ITEMS, write_literal
+from lading.bundle.rescue.literals import MAX_ITEMS, write_literal
 
 PLAIN = st.recursive(
     st.none()

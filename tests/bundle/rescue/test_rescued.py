@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lading.bundle.notebook import Cell, Source, read_source
-from lading.bundle.rescue import definitions, rescue
+from lading.bundle.rescue.notebook import Cell, Source, read_source
+from lading.bundle.rescue.rescued import definitions, rescue
 from lading.errors import FormatError, LadingError, UnsupportedModel
 
 
@@ -244,7 +244,24 @@ def test_a_name_of_a_file_cannot_leave_its_comment():
 
 def test_definitions_are_the_names_at_the_top_level():
     source = notebook("import os.path, re as r\nA, b = 1, 2", "def f():\n    inner = 1", "class C:\n    x = 1", "f(")
-    assert definitions(source) == {"os", "r", "A", "b", "f", "C"}
+    kinds = {"os": "import", "r": "import", "A": "data", "b": "data", "f": "definition", "C": "definition"}
+    assert definitions(source) == kinds
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("os.system", "`os` is imported there"),
+        ("root", "`root` is imported there"),
+        ("alias.system", "`alias` is no class there"),
+        ("__builtins__.exec", "`__builtins__` is no class there"),
+        ("__name__", "`__name__` is not defined"),
+    ],
+)
+def test_what_a_notebook_only_borrows_is_not_its_own(name, words):
+    cells = ["import os\nfrom math import sqrt as root", "alias = os", "__name__ = __builtins__ = 1"]
+    with pytest.raises(UnsupportedModel, match=words):
+        rescue(notebook(*cells), [name])
 
 
 # --- order
@@ -417,3 +434,9 @@ def test_a_value_that_is_not_plain_is_explained():
     message, hint = refused("f", *cells, values={"limits": pd.DataFrame()})
     assert message == "`f` needs `limits`, which In [1] computes from data (`pd.read_csv`)"
     assert hint.startswith("its value is a `DataFrame`: keep only the numbers and texts")
+
+
+def test_cells_full_of_magics_are_not_mended_for_ever():
+    cell = f"#{'-' * 300_000}\n" + "%who\n" * 6
+    source = notebook(*[f"{cell}a{number} = 1" for number in range(3)], "def f(): return 1")
+    assert definitions(source) == {"a0": "data", "f": "definition"}

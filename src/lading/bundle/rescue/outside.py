@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from lading.bundle.outline import Outline, Statement
+from lading.bundle.rescue.outline import Outline, Statement
 
 __all__ = ["outside_call"]
 

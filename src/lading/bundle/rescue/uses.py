@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from lading.bundle.scopes import Comprehension, Function, arguments, bound_in, dotted, parts, root, stored
+from lading.bundle.rescue.scopes import Comprehension, Function, arguments, bound_in, dotted, parts, root, stored
 
 __all__ = ["Kind", "Uses"]
 
