@@ -134,3 +134,11 @@ class Model:
 """)
     with serve(tmp_path / "score.py", "--file", str(tmp_path / "weights.npy"), "--route", "/score") as url:
         assert ask(url, [{"b": 2, "a": 1}, {"a": 3, "b": 4}])["predictions"] == [12.0, 34.0]
+
+
+def test_a_bundle_with_code_holds_in_a_check(folder: Path, run_lading: Any):
+    declared = Declared(code=(str(folder / "helpers.py"),))
+    packed = lading.pack(f"{folder}/score.py:identity", path=folder / "s.lading", declared=declared)
+    done = run_lading("check", str(packed.path), environment={})
+    assert done.returncode == 0
+    assert "50 rows came back as they were packed" in done.stdout
