@@ -116,3 +116,13 @@ def test_probabilities_that_a_model_does_not_give_are_wrong_usage(run: Any, fold
     result = run("predict", "line.lading", ROW, "--proba")
     assert result.code == 2
     assert "LinearRegression gives no probabilities" in result.err
+
+
+def test_what_a_model_prints_is_no_data(run: Any, folder: Path) -> None:
+    (folder / "loud.py").write_text("print('loading')\n\n\ndef twice(x: int) -> int:\n    print('asked')\n    return 2 * x\n")
+    predicted, packed = run("predict", "loud.py:twice", '{"x": 2}'), run("pack", "loud.py:twice", "--json")
+    assert (predicted.json, packed.json["manifest"]["entry"]) == ({"prediction": 4}, "twice")
+    assert "asked" in predicted.err
+    assert "loading" in packed.err
+    assert run("inspect", "loud.py:twice", "--example").json == {"x": 1}
+    assert run("check", "loud-1.0.0.lading", "--json").json["is_good"] is True

@@ -128,7 +128,7 @@ def reason(model: Any, fields: tuple[Field, ...] = FIELDS, wants: str = "array")
 
 def test_a_class_that_is_not_known_is_named() -> None:
     model = make_pipeline(FunctionTransformer(np.log1p), Ridge()).fit(IRIS.data.to_numpy(), IRIS.target)
-    assert "FunctionTransformer" in reason(model) or "log1p" in reason(model)
+    assert reason(model) == "a function of a FunctionTransformer cannot be converted"
 
 
 def test_texts_are_not_converted() -> None:

@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from lading.cli.options import ignore_versions_option, json_option
-from lading.cli.printing import printable
+from lading.cli.printing import data_apart, printable
 from lading.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
@@ -60,8 +60,9 @@ def _check_bundle(bundle: Path, ignore_versions: bool, as_json: bool) -> None:
 
     with open_bundle(bundle) as opened:
         opened.verify()
-    model = load_bundle(bundle, ignore_versions=ignore_versions)
-    rows = check_golden(model)
+    with data_apart():
+        model = load_bundle(bundle, ignore_versions=ignore_versions)
+        rows = check_golden(model)
     engine = engine_in_words(model)
     if as_json:
         told = {"bundle": str(bundle), "engine": engine, "golden_rows": rows, "is_good": True}

@@ -11,7 +11,7 @@ import msgspec
 from lading.bundle.declared import Declared, declared_from
 from lading.bundle.manifest import Manifest
 from lading.cli.options import declared_options, ignore_versions_option, json_option, model_argument
-from lading.cli.printing import printable
+from lading.cli.printing import data_apart, printable
 from lading.engine.model import Model
 from lading.schema.cells import expectation
 from lading.schema.fields import Output, Schema
@@ -50,7 +50,8 @@ def _manifest(path: Path, ignore_versions: bool, declared: Declared) -> Manifest
     from lading.engine.loading import is_bundle, load, open_bundle
 
     if not is_bundle(path) or declared != Declared():
-        loaded: Model = load(path, ignore_versions=ignore_versions, declared=declared)
+        with data_apart():
+            loaded: Model = load(path, ignore_versions=ignore_versions, declared=declared)
         return loaded.manifest
     with open_bundle(path) as bundle:
         bundle.verify()

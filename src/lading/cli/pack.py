@@ -10,6 +10,7 @@ import msgspec
 
 from lading.bundle.declared import declared_from
 from lading.cli.options import declared_options, ignore_versions_option, json_option, model_argument
+from lading.cli.printing import data_apart
 from lading.engine.compiling import Compile
 from lading.engine.golden import Kind
 
@@ -61,16 +62,17 @@ def command(
     def report(step: str, words: str) -> None:
         click.echo(f"  {step:<9} {words}", err=True)
 
-    packed = pack(
-        model,
-        data,
-        path=out,
-        declared=declared_from(target=target, **declared),
-        compile=compiling,
-        golden=golden,
-        ignore_versions=ignore_versions,
-        report=report,
-    )
+    with data_apart():
+        packed = pack(
+            model,
+            data,
+            path=out,
+            declared=declared_from(target=target, **declared),
+            compile=compiling,
+            golden=golden,
+            ignore_versions=ignore_versions,
+            report=report,
+        )
     if as_json:
         told = {"path": str(packed.path), "sha256": packed.sha256, "size": packed.size, "manifest": packed.manifest}
         click.echo(msgspec.json.encode(told))

@@ -14,6 +14,7 @@ import msgspec
 
 from lading.bundle.declared import declared_from
 from lading.cli.options import declared_options, ignore_versions_option, model_argument
+from lading.cli.printing import data_apart
 from lading.engine.answers import Answer, AnswerFormat
 from lading.engine.model import Model
 from lading.errors import UsageError
@@ -43,12 +44,14 @@ def command(model: Path, data: str, out: Path | None, proba: bool, ignore_versio
     if out is not None and out.suffix not in (".csv", ".json"):
         raise UsageError(f"{out.name} is of an unknown kind", hint="write to .json or .csv")
     body, is_csv = _read(data)
-    loaded = load(model, ignore_versions=ignore_versions, declared=declared_from(**declared))
+    with data_apart():
+        loaded = load(model, ignore_versions=ignore_versions, declared=declared_from(**declared))
     if proba and not loaded.schema.has_probabilities:
         raise UsageError(f"{loaded.manifest.class_name} gives no probabilities")
     decoder = Decoder(loaded.schema, _UNLIMITED)
     decoded = decoder.csv(body) if is_csv else decoder.json(body)
-    answer = loaded.answer_rows(decoded.rows, proba=proba)
+    with data_apart():
+        answer = loaded.answer_rows(decoded.rows, proba=proba)
     _write(loaded, decoded, answer, out)
 
 

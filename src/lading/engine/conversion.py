@@ -152,6 +152,8 @@ def reason_of(error: Exception) -> str:
         return "its conversion takes more memory than there is"
     if unknown := _UNKNOWN.search(str(error)):
         return f"skl2onnx does not know {unknown[1].rpartition('.')[2]}"
+    if "FunctionTransformer is not supported" in str(error):
+        return "a function of a FunctionTransformer cannot be converted"
     words = _ADDRESS.sub("0x", " ".join(str(error).split())).partition(" You may raise an issue")[0]
     words = words if words.isprintable() else ""
     return f"its conversion ended with {type(error).__name__}: {words}"[:MAX_REASON_CHARS].rstrip(": ")
