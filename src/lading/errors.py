@@ -63,6 +63,8 @@ class LadingError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        if hint is not None:
+            self.add_note(hint)  # what a notebook shows of an error that nobody caught
         if code is not None:
             self.code = code
 

@@ -375,6 +375,12 @@ def test_a_model_is_called_as_its_file_is(tmp_path, file, name):
 # --- names of columns, files
 
 
+def test_a_category_that_the_model_does_not_name_has_the_values_of_its_domain():
+    said = Declared(inputs={"age": DeclaredInput(kind="category", domain=("north", "south"))})
+    field = declare(schema_of(AGE), said).inputs[0]
+    assert (field.kind, field.categories, field.value_kind) == ("category", ("north", "south"), "text")
+
+
 def test_columns_without_names_get_those_of_their_author():
     learned = Learned((Field("x0"), Field("x1", example=2.0)), named=False, wants="array", notes=("`x1` is `odd`",))
     assert [field.name for field in named(learned, ("a", "b")).fields] == ["a", "b"]

@@ -119,7 +119,9 @@ def test_probabilities_that_a_model_does_not_give_are_wrong_usage(run: Any, fold
 
 
 def test_what_a_model_prints_is_no_data(run: Any, folder: Path) -> None:
-    (folder / "loud.py").write_text("print('loading')\n\n\ndef twice(x: int) -> int:\n    print('asked')\n    return 2 * x\n")
+    (folder / "loud.py").write_text(
+        "print('loading')\n\n\ndef twice(x: int) -> int:\n    print('asked')\n    return 2 * x\n"
+    )
     predicted, packed = run("predict", "loud.py:twice", '{"x": 2}'), run("pack", "loud.py:twice", "--json")
     assert (predicted.json, packed.json["manifest"]["entry"]) == ({"prediction": 4}, "twice")
     assert "asked" in predicted.err

@@ -226,7 +226,7 @@ def preprocess(age: float, plan: str):
 
 def test_its_failure_is_one_of_the_model_without_a_value(around: Around, people: Any):
     model = around(CHECKED, people)
-    with pytest.raises(PredictionFailed, match=r"^the model failed on this input \(ValueError\)$") as raised:
+    with pytest.raises(PredictionFailed, match=r"(?m)^the model failed on this input \(ValueError\)$") as raised:
         model.predict({"age": 12345.0, "plan": "x"})
     assert raised.value.code == "model.failed"
     with pytest.raises(InputError):
@@ -249,7 +249,7 @@ def test_golden_rows_go_through_it_too(tmp_path: Path):
 def test_it_is_not_compiled_and_says_so(tmp_path: Path, fitted: Any):
     (tmp_path / "service.py").write_text("def postprocess(outputs):\n    return outputs + 100\n")
     declared = Declared(code=(str(tmp_path / "service.py"),))
-    with pytest.raises(UnsupportedModel, match=r"cannot be compiled: custom code around the model$"):
+    with pytest.raises(UnsupportedModel, match=r"(?m)cannot be compiled: custom code around the model$"):
         lading.pack(fitted, X, path=tmp_path / "m.lading", declared=declared, compile="require")
     told: dict[str, str] = {}
     lading.pack(fitted, X, path=tmp_path / "m.lading", declared=declared, compile="auto", report=told.__setitem__)
@@ -289,3 +289,24 @@ def test_there_are_none_where_the_model_gives_none(around: Around):
     model = around("def preprocess(inputs):\n    return inputs\n")
     with pytest.raises(UsageError, match="LogisticRegression gives no contributions"):
         model.contributions(ROW)
+
+
+FLOWERS = load_iris()
+
+
+def after(folder: Path, text: str) -> Model:
+    """A model of flowers, and this behind it."""
+    joblib.dump(LogisticRegression(max_iter=1000).fit(FLOWERS.data, FLOWERS.target), folder / "m.joblib")
+    (folder / "after.py").write_text(text)
+    return lading.load(folder / "m.joblib", declared=Declared(code=(str(folder / "after.py"),)))
+
+
+def test_a_default_of_postprocess_is_a_constant_whatever_its_annotation(tmp_path: Path) -> None:
+    text = "def postprocess(output: int, limit: float = 0.3) -> str:\n    return f'{output} {limit}'\n"
+    assert after(tmp_path, text).answer({"X": [5.1, 3.5, 1.4, 0.2]}).predictions == ["0 0.3"]
+
+
+def test_probabilities_of_a_row_at_a_time_are_refused(tmp_path: Path) -> None:
+    text = "def postprocess(output: int, probability: float):\n    return probability\n"
+    with pytest.raises(UnsupportedModel, match="takes the probabilities for many rows at once"):
+        after(tmp_path, text)

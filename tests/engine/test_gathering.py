@@ -189,3 +189,13 @@ def test_what_stands_beside_a_model_is_not_looked_through_for_long(tmp_path: Pat
     _, hint = refused(UnsupportedModel, model=tmp_path / "model.joblib")
     assert hint.startswith("name the .ipynb or .py file")
     assert time.monotonic() - started < 15
+
+
+def test_the_file_that_saved_the_model_is_named_before_others(tmp_path: Path) -> None:
+    model = tmp_path / "churn.joblib"
+    (tmp_path / "a.py").write_text("def clean(X):\n    return X\n")
+    (tmp_path / "b.py").write_text("def clean(X):\n    return X\n\n\njoblib.dump(model, 'churn.joblib')\n")
+    with pytest.raises(UnsupportedModel) as caught:
+        gather((), Needs("Pipeline", definitions=("clean",)), str(model))
+    assert caught.value.hint is not None
+    assert caught.value.hint.startswith("b.py beside it defines that")

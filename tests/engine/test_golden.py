@@ -81,7 +81,7 @@ def test_one_changed_answer_is_caught_and_the_first_is_named():
         return ["other" if row in (3, 7) else answer for row, answer in enumerate(predictions)], probabilities
 
     with pytest.raises(
-        CheckFailed, match=f"^2 of {COUNT} golden rows have another answer than at packing, row 3 first$"
+        CheckFailed, match=f"(?m)^2 of {COUNT} golden rows have another answer than at packing, row 3 first$"
     ):
         replay(golden, SCHEMA, changed)
 

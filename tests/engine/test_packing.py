@@ -130,6 +130,26 @@ def test_an_output_range_that_synthetic_rows_leave_is_told_at_packing(ridge: Any
     assert list(target.parent.iterdir()) == []
 
 
+def test_keywords_declare_as_lading_toml_does(model: Any, target: Path) -> None:
+    manifest = lading.pack(model, X, Y, target, name="flowers", labels=["a", "b", "c"], route="/flower").manifest
+    assert (manifest.name, manifest.route, manifest.model_schema.outputs[0].labels) == (
+        "flowers",
+        "/flower",
+        ("a", "b", "c"),
+    )
+
+
+def test_a_misspelt_keyword_is_named_with_the_one_that_was_meant(model: Any, target: Path) -> None:
+    with pytest.raises(UsageError, match=r"unknown key `label` in lading[.]pack") as caught:
+        lading.pack(model, X, Y, target, label=["a"])
+    assert caught.value.hint == "did you mean `labels`?"
+
+
+def test_a_path_in_the_place_of_the_target_is_refused(model: Any, target: Path) -> None:
+    with pytest.raises(UsageError, match="the third argument is the target"):
+        lading.pack(model, X, str(target))
+
+
 TOML = """
 name = "flowers"
 version = "2.1"

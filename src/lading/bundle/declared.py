@@ -91,20 +91,20 @@ def within(folder: Path, declared: Declared) -> Declared:
     return msgspec.structs.replace(declared, code=code, files=files)
 
 
-def read_declared(table: dict[str, Any]) -> Declared:
-    """The declaration in a table of `lading.toml`.
+def read_declared(table: dict[str, Any], where: str = "lading.toml") -> Declared:
+    """The declaration in a table of `lading.toml`, or in keywords of the same names; `where` is what errors call it.
 
     Raises:
         SettingsError: a key is unknown or a value is of the wrong kind; names the key that was probably meant.
     """
-    _refuse_unknown(table, Declared.__struct_fields__, "lading.toml")
+    _refuse_unknown(table, Declared.__struct_fields__, where)
     inputs = table.get("inputs")
     for name, part in inputs.items() if isinstance(inputs, dict) else ():
-        where = f"[inputs.{name}] of lading.toml"
+        place = f"[inputs.{name}] of {where}"
         if isinstance(part, dict):
-            _refuse_unknown(part, DeclaredInput.__struct_fields__, where)
-        _convert(part, DeclaredInput, where)
-    return _convert(table, Declared, "lading.toml")
+            _refuse_unknown(part, DeclaredInput.__struct_fields__, place)
+        _convert(part, DeclaredInput, place)
+    return _convert(table, Declared, where)
 
 
 def _refuse_unknown(keys: Iterable[str], known: tuple[str, ...], where: str) -> None:
@@ -226,6 +226,9 @@ def _declare_field(field: Field, declared: DeclaredInput | None) -> Field:
     if said.get("kind", field.kind) != field.kind:
         field = _of_kind(field, said["kind"])
     field = msgspec.structs.replace(field, **said)
+    if field.kind == "category" and not field.categories and isinstance(declared.domain, tuple):
+        # All that is known of a category that the model does not name.
+        field = msgspec.structs.replace(field, categories=declared.domain)
     if declared.domain is not None:
         field = msgspec.structs.replace(field, domain=fit_domain(field, declared.domain))
     check = cell_checker(field)

@@ -288,7 +288,8 @@ def _check_schema(schema: Schema) -> None:
     if not _OUTPUT.fullmatch(name) or name in _RESERVED_OUTPUTS:
         reserved = ", ".join(f"`{word}`" for word in sorted(_RESERVED_OUTPUTS))
         raise UsageError(
-            f"an output's name has letters, digits and `_`, and is none of {reserved}", hint="--output score"
+            f"an output's name has letters, digits and `_`, and is none of {reserved}",
+            hint="--output score; the file to write is -o FILE",
         )
     for output in schema.outputs:
         if output.labels and len(output.labels) != len(output.classes):

@@ -88,7 +88,8 @@ class Around:
             return self.inner.predict(inputs, proba=proba)
         wants_both = len(self._after.names) > 1
         predictions = self.inner.predict(inputs, proba=proba or wants_both)
-        outputs = answers(self._after.given(*_outputs(predictions, wants_both)), table.rows, "postprocess")
+        given, are_numbers = self._after.given(*_outputs(predictions, wants_both)), self._after.gives_numbers
+        outputs = answers(given, table.rows, "postprocess", are_numbers=are_numbers)
         return Predictions(outputs, predictions.probabilities if proba else ())
 
     def _inputs(self, table: Table) -> Table:
@@ -125,6 +126,9 @@ def _refuse_more(after: Function | None, inner: Predictor) -> None:
     if len(after.names) > (2 if inner.has_probabilities else 1):
         taken = "the outputs and the probabilities" if inner.has_probabilities else "the outputs alone"
         raise UnsupportedModel(f"`postprocess` of this model takes {taken}")
+    if len(after.names) > 1 and after.form == "row":
+        hint = "leave its parameters without annotations: it is called with arrays then"
+        raise UnsupportedModel("`postprocess` takes the probabilities for many rows at once", hint=hint)
     if after.form in ("frame", "columns"):
         raise UnsupportedModel("`postprocess` takes an array of the model's outputs, no frame and no dictionary")
 

@@ -113,7 +113,7 @@ def _place(source: Source, asked: Iterable[str]) -> Code:
         return _file(name, source.name, is_around=True)
     raise UsageError(
         f"nothing needs {source.name}: the model looks up none of its definitions and imports no `{name}`",
-        hint="code around a model has `preprocess` or `postprocess`, in a .py file whose name is a module's",
+        hint="named by --code, or as `code` in lading.toml; code around a model has `preprocess` or `postprocess`",
     )
 
 
@@ -123,14 +123,21 @@ def _missing(wanted: Sequence[str], model: str) -> UnsupportedModel:
     if len(wanted) > _SHOWN:
         names += f" and {len(wanted) - _SHOWN} more"
     message = f"{Path(model).name or 'the model'} needs {names} from the notebook or script that saved it"
-    found = next(_defining(frozenset(wanted), Path(model).parent), None) if model else None
+    found = _likeliest(frozenset(wanted), Path(model)) if model else None
     command = f"lading serve {shlex.quote(model or 'MODEL')} --code"
     if found is None:
         return UnsupportedModel(message, hint=f"name the .ipynb or .py file that defines it: {command} FILE")
     return UnsupportedModel(message, hint=f"{found.name} beside it defines that: {command} {shlex.quote(str(found))}")
 
 
-def _defining(wanted: frozenset[str], folder: Path) -> Iterator[Path]:
+def _likeliest(wanted: frozenset[str], model: Path) -> Path | None:
+    """The file beside a model that defines what it needs; one that names the model's file before others."""
+    found = list(_defining(wanted, model.parent))
+    writers = [path for path, source in found if model.name in _text(source)]
+    return next(iter(writers or [path for path, _ in found]), None)
+
+
+def _defining(wanted: frozenset[str], folder: Path) -> Iterator[tuple[Path, Source]]:
     """The notebooks and scripts in a folder that define all of these names; it is not looked for them long."""
     deadline = time.monotonic() + _LOOKED_S
     beside: list[Path] = []
@@ -145,7 +152,7 @@ def _defining(wanted: frozenset[str], folder: Path) -> Iterator[Path]:
             if all(name.encode() in data for name in wanted):
                 source = read_source(path.name, data)
                 if _is_short(source) and wanted <= _defined(source):
-                    yield path
+                    yield path, source
 
 
 def _is_short(source: Source) -> bool:

@@ -11,7 +11,7 @@ import msgspec
 
 from lading.bundle.archive import is_archive
 from lading.bundle.bundle import SUFFIX, Bundle
-from lading.bundle.declared import Declared, declare, default_name, named, read_metadata
+from lading.bundle.declared import Declared, DeclaredInput, declare, default_name, named, read_metadata
 from lading.bundle.environment import Difference, differences, installed, refuse_differences
 from lading.bundle.manifest import (
     ENGINE,
@@ -179,13 +179,20 @@ def manifest_of(file: ModelFile, predictor: Predictor, declared: Declared, schem
         metadata={**predictor.metadata, **read_metadata(path), **declared.metadata},
         requirements=requirements_of(file.needs, predictor),
         python=platform.python_version(),
-        notes=(*file.code.notes, *named(predictor.learn(), declared.input_names).notes),
+        notes=(*file.code.notes, *notes_of(predictor, declared)),
         route=declared.route or ROUTE,
         code=file.code.files,
         entry=file.entry,
     )
     check_names(manifest)
     return manifest
+
+
+def notes_of(predictor: Predictor, declared: Declared) -> tuple[str, ...]:
+    """What a model could not say of its inputs; nothing where their author has said what each of them is."""
+    learned = named(predictor.learn(), declared.input_names)
+    is_said = all(declared.inputs.get(field.name, DeclaredInput()).kind for field in learned.fields)
+    return () if is_said and learned.fields else learned.notes
 
 
 def requirements_of(needs: Needs, predictor: Predictor) -> tuple[Requirement, ...]:

@@ -171,10 +171,13 @@ def declared_beside(path: Path, declared: Declared | None) -> Declared:
     table = read_config(path.parent / CONFIG_NAME)
     table.pop("serve", None)
     beside = within(path.parent, read_declared(table))
-    if declared is None:
-        return beside
-    inputs = beside.inputs | {name: _over(beside.inputs.get(name), said) for name, said in declared.inputs.items()}
-    return msgspec.structs.replace(_over(beside, declared), inputs=inputs)
+    return beside if declared is None else over(beside, declared)
+
+
+def over(below: Declared, said: Declared) -> Declared:
+    """What was said, with what was declared below it wherever nothing was."""
+    inputs = below.inputs | {name: _over(below.inputs.get(name), each) for name, each in said.inputs.items()}
+    return msgspec.structs.replace(_over(below, said), inputs=inputs)
 
 
 def _over(below: _Said | None, said: _Said) -> _Said:

@@ -12,7 +12,7 @@ from typing import Any, get_args
 import msgspec
 
 from lading.bundle.bundle import SUFFIX, write_bundle
-from lading.bundle.declared import Declared, default_name, named, read_metadata
+from lading.bundle.declared import Declared, default_name, read_declared, read_metadata
 from lading.bundle.manifest import (
     ENGINE,
     GOLDEN,
@@ -28,9 +28,9 @@ from lading.bundle.manifest import (
 from lading.engine.compiling import Compile, Compiled, Source, compile_model
 from lading.engine.golden import Golden, Kind, make_golden, real_rows, replay
 from lading.engine.learning import learn
-from lading.engine.loading import is_bundle, requirements_of
+from lading.engine.loading import is_bundle, notes_of, requirements_of
 from lading.engine.model import Model
-from lading.engine.model_file import ModelFile, declared_beside, examine, read_model
+from lading.engine.model_file import ModelFile, declared_beside, examine, over, read_model
 from lading.errors import PredictionFailed, UnsupportedModel, UsageError
 from lading.flavors.flavor import Predictor
 from lading.flavors.registry import dump_with_any
@@ -67,6 +67,7 @@ def pack(
     golden: Kind = "synthetic",
     ignore_versions: bool = False,
     report: Report | None = None,
+    **declaring: Any,
 ) -> Packed:
     """Write a bundle: the model with its schema, its reference and its golden rows.
 
@@ -82,6 +83,7 @@ def pack(
         golden: whether the rows that check the bundle are made up, or rows of the data, which may be personal.
         ignore_versions: pack although a library has another version than the model was saved with.
         report: told each step.
+        declaring: keys of `lading.toml` over what is `declared`: `name="iris"`, `labels=["A", "B"]`.
 
     Raises:
         ModelError: the model is broken or cannot be served; the message says why.
@@ -90,6 +92,9 @@ def pack(
     """
     report = report or (lambda step, words: None)
     _refuse_options(compile, golden, X)
+    if isinstance(y, str) and path is None:
+        raise UsageError("the third argument is the target, and a text is none", hint="pack(model, X, path=...)")
+    declared = over(declared or Declared(), read_declared(declaring, "lading.pack")) if declaring else declared
     if path is not None:
         _refuse_overwriting(Path(path), (model, X))
     file, said = _file(model, declared or Declared(), ignore_versions)
@@ -219,7 +224,7 @@ def _manifest(
 
 def _learned_notes(predictor: Predictor, declared: Declared, sample: Sample | None) -> tuple[str, ...]:
     """What the model could not say of its inputs, where no data have said it since."""
-    return () if sample else named(predictor.learn(), declared.input_names).notes
+    return () if sample else notes_of(predictor, declared)
 
 
 def _member(file: ModelFile) -> str:

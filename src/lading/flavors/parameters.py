@@ -100,8 +100,8 @@ def parameters_of(signature: inspect.Signature, fn: Any, title: str, *, place: P
         signature: of the function.
         fn: the function.
         title: what to call it.
-        place: around a model what has a default and no annotation is no column, and before it a sole parameter of
-            which nothing is said is everything.
+        place: before a model what has a default and no annotation is a constant, and a sole parameter of which nothing
+            is said is everything; after it whatever has a default is a constant.
 
     Raises:
         UnsupportedModel: they cannot be columns; says which.
@@ -120,7 +120,9 @@ def _unbound(signature: inspect.Signature, fn: Any, title: str, place: Place) ->
     for name, parameter in signature.parameters.items():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise UnsupportedModel(f"`{title}` takes any number of parameters, which are no columns", hint=HINT)
-        is_constant = place and parameter.default is not _NOTHING and parameter.annotation is _NOTHING
+        is_constant = parameter.default is not _NOTHING and (
+            place == "after" or (place == "before" and parameter.annotation is _NOTHING)
+        )
         if name not in bound and not is_constant:
             yield parameter
 

@@ -25,6 +25,7 @@ from lading.schema.table import Array, Table
 _HEAD_BYTES = 1 << 16
 _STATEMENT = re.compile(rb"^(\xef\xbb\xbf)?\s*(async def|def|class|import|from|@)\b|^\w+ *=", re.MULTILINE)
 _SHAPES = "a model is a function, or a class with `predict` and perhaps `load`"
+_NOTHING_THERE = "the file defines neither a function nor a class with `predict`"
 _BY_ROW = "it was called once with arrays, a column each; with plain annotations (`x: float`) it is called for each row"
 _LOAD = "a class has `load(self)` or `load(self, files)`: the files named by --file, as bytes by name; here are "
 
@@ -58,7 +59,10 @@ class PythonFlavor:
             EnvironmentMismatch: it imports what is not installed.
             UnsupportedModel: it has no such function or class, or it raised.
         """
-        module = run_model(_source(data), support.modules)
+        text = _source(data)
+        if not support.entry and not _defines_something(text):
+            raise UnsupportedModel(_NOTHING_THERE, hint=_SHAPES)
+        module = run_model(text, support.modules)
         entry = support.entry or _only_candidate(module)
         if not hasattr(module, entry):
             raise UnsupportedModel(f"the file defines no `{entry}`", hint=_candidates_in_words(module))
@@ -118,7 +122,8 @@ class PythonModel:
 
     def _answers(self, table: Table) -> Array:
         try:
-            prediction = answers(self._predict(table), table.rows, self.class_name)
+            given, are_numbers = self._predict(table), self._predict.gives_numbers
+            prediction = answers(given, table.rows, self.class_name, are_numbers=are_numbers)
         except ModuleNotFoundError as error:
             raise missing_module(f"`{self.class_name}`", error) from error
         except (TypeError, ValueError) as error:
@@ -195,6 +200,14 @@ def _source(data: bytes) -> str:
     return text
 
 
+def _defines_something(text: str) -> bool:
+    """Whether there is a definition in a file that names no model: else it is a script, which nobody asked to run."""
+    return any(
+        isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda)
+        for node in ast.walk(ast.parse(text))
+    )
+
+
 def _candidates(module: ModuleType) -> list[str]:
     """What a file defines for others that could be the model."""
     return [name for name, value in vars(module).items() if not name.startswith("_") and _is_model(value, module)]
@@ -216,6 +229,6 @@ def _only_candidate(module: ModuleType) -> str:
     if len(found) == 1:
         return found[0]
     if not found:
-        raise UnsupportedModel("the file defines neither a function nor a class with `predict`", hint=_SHAPES)
+        raise UnsupportedModel(_NOTHING_THERE, hint=_SHAPES)
     named = ", ".join(f"`{name}`" for name in found)
     raise UnsupportedModel(f"which is the model: {named}?", hint=f"say it behind the file's name: FILE.py:{found[-1]}")

@@ -27,13 +27,14 @@ class WrongAnswer(ValueError):
         self.hint = hint
 
 
-def answers(given: Any, rows: int, title: str) -> Array:
+def answers(given: Any, rows: int, title: str, *, are_numbers: bool = False) -> Array:
     """What a function gave, as an array with an answer a row; of shape (rows,) or (rows, k).
 
     Args:
         given: what came of a call.
         rows: how many it was called for.
         title: what to call the function.
+        are_numbers: its annotation says that it gives numbers.
 
     Raises:
         WrongAnswer: it has another number of answers than rows, or such as cannot be written.
@@ -48,9 +49,15 @@ def answers(given: Any, rows: int, title: str) -> Array:
     shape = np.shape(given) if isinstance(given, np.ndarray) else (len(given),)
     if len(shape) not in (1, 2) or shape[0] != rows or 0 in shape:
         raise WrongAnswer(f"`{title}` returned answers of shape {shape}, expected {rows} answers, one a row")
-    if isinstance(given, np.ndarray) and given.dtype.kind in _WRITABLE:
-        return given
-    return _of_list(list(given), title)
+    is_array = isinstance(given, np.ndarray) and given.dtype.kind in _WRITABLE
+    array: Array = np.asarray(given) if is_array else _of_list(list(given), title)
+    if are_numbers and not _are_numbers(array):
+        raise WrongAnswer(f"`{title}` returned what is no number, and its annotation says that it gives numbers")
+    return array
+
+
+def _are_numbers(array: Array) -> bool:
+    return array.dtype.kind in "iuf" or (array.dtype.kind == "O" and {*map(type, array.flat)} <= {int, float})
 
 
 def _of_list(given: list[Any], title: str) -> Array:

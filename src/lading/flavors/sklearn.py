@@ -226,6 +226,8 @@ def _max_bytes(data: bytes) -> int:
 
 
 def _problems(recording: Recording) -> tuple[str, ...]:
+    if recording.top == "xgboost.core.Booster":
+        return ('it holds a Booster of XGBoost: save that with `booster.save_model("model.ubj")`',)
     if recording.top in _NO_MODELS and recording.model_key is None:
         return (f"it holds a `{recording.top}`, which is no model",)
     return ()

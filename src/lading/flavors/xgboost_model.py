@@ -174,7 +174,7 @@ def _field(file: XgboostFile, position: int, name: str) -> Field:
 
 def _notes(file: XgboostFile) -> Iterator[str]:
     if not file.names:
-        yield "the file names no columns: --data tells their names"
+        yield "the file names no columns: --data or --input-names tells them"
     if uncoded := _uncoded(file):
         more = f" and {len(uncoded) - 3} more" if len(uncoded) > 3 else ""
         listed = ", ".join(f"`{name}`" for name in uncoded[:3]) + more

@@ -74,7 +74,7 @@ def _refine_texts(learned: Learned, sample: Sample, target: Sequence[str]) -> Re
 def _column(sample: Sample, name: str) -> Column:
     if name not in sample.columns:
         hint = did_you_mean(name, sample.columns) if sample.is_named else "give a frame with the names of the columns"
-        raise UsageError(f"the data lacks the column `{name}` that the model was fitted on", hint=hint)
+        raise UsageError(f"the data lacks the column `{name}`, an input of the model", hint=hint)
     return sample.columns[name]
 
 

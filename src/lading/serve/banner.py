@@ -5,6 +5,7 @@ from __future__ import annotations
 from lading.engine.checking import engine_in_words
 from lading.engine.model import Model
 from lading.schema.curl import curl
+from lading.schema.fields import PREDICTION, Schema
 from lading.schema.words import answer_in_words, inputs_in_words, shortened
 
 _WIDTH = 9
@@ -18,8 +19,9 @@ def banner(model: Model, file: str, url: str) -> str:
     lines = [
         _line("model", f"{file}   {manifest.class_name} {version}".rstrip()),
         _line("inputs", f"{inputs_in_words(schema)}: {shortened(schema.names)}"),
-        _line("outputs", f"{answer_in_words(schema)}{proba}"),
+        _line("outputs", f"{_named(schema)}{answer_in_words(schema)}{proba}"),
         _line("engine", engine_in_words(model)),
+        *(_line("code", code.origin + (" around the model" if code.is_around else "")) for code in manifest.code),
         *(_line("note", note) for note in manifest.notes),
         _line("golden", _golden(model, file)),
         _line("open", url),
@@ -28,6 +30,11 @@ def banner(model: Model, file: str, url: str) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _named(schema: Schema) -> str:
+    name = schema.outputs[0].name
+    return "" if name == PREDICTION else f"{name}, a "
 
 
 def _line(word: str, text: str) -> str:

@@ -5,8 +5,9 @@
 `contract` gives the cases, for `pytest.mark.parametrize`; `serve` starts `lading serve` for as long as a `with` lasts.
 """
 
+from lading.errors import CheckFailed
 from lading.testing.case import Case
 from lading.testing.contract import contract
 from lading.testing.server import serve
 
-__all__ = ["Case", "contract", "serve"]
+__all__ = ["Case", "CheckFailed", "contract", "serve"]
