@@ -286,3 +286,7 @@ def test_warnings_and_the_id_stand_beside_the_answer_where_there_are_any():
     body = FORMAT.object(Answer([1.0], warnings=[warning]), is_single=True, request_id="me")
     assert list(body) == ["prediction", "warnings", "id"]
     assert json.loads(msgspec.json.encode(body))["warnings"][0]["column"] == "x"
+
+
+def test_a_whole_number_beyond_what_can_be_written_does_not_leave():
+    assert refused(check(np.array([10**20, 10**400], object))) == [None, "output.not_finite"]

@@ -392,3 +392,11 @@ def test_a_function_that_says_numbers_gives_numbers(tmp_path: Path) -> None:
     assert model.answer([{"x": 1}]).predictions == [1.5]
     with pytest.raises(PredictionFailed):
         model.answer([{"x": 10**6 + 1}])
+
+
+def test_rows_that_are_all_alike_do_not_vouch_for_others(tmp_path: Path) -> None:
+    (tmp_path / "m.py").write_text("def best(x: list[str]) -> list[str]:\n    return [max(x, key=len)] * len(x)\n")
+    model = lading.load(tmp_path / "m.py")
+    assert model.answer([{"x": "a"}, {"x": "a"}]).predictions == ["a", "a"]
+    with pytest.raises(PredictionFailed):
+        model.answer([{"x": "a"}, {"x": "a secret"}])

@@ -102,3 +102,16 @@ def test_an_output_name_that_cannot_be_is_refused_at_packing(output: str, tmp_pa
     model = Path(lading.__file__).with_name("flavors") / "iris.linear.json"
     with pytest.raises(lading.LadingError, match="output's name"):
         lading.pack(model, path=tmp_path / "m.lading", declared=Declared(output=output))
+
+
+@pytest.mark.parametrize("lane", [True, False], ids=["lane", "app"])
+@pytest.mark.anyio
+async def test_an_answer_that_cannot_be_written_is_an_error_on_both_roads(
+    with_predict: Any, make_http_app: Any, monkeypatch: pytest.MonkeyPatch, lane: bool
+):
+    app = make_http_app(with_predict(lambda inner, table, proba: inner.predict(table, proba=proba)))
+    monkeypatch.setattr(app.service.format, "json", lambda *rest, **named: "\ud800".encode())
+    head = b"POST /predict HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 8\r\n\r\n"
+    told = await Road(app.asgi, app.service, app.counters, lane=lane).tell([head + b'{"x": 1}'])
+    assert told.data.startswith(b"HTTP/1.1 500 ")
+    assert app.counters.total("in_flight") == 0

@@ -113,3 +113,15 @@ def test_what_is_no_address_is_refused_and_not_repeated(url: str):
 def test_another_service_is_said_to_be_one(reply: Reply, words: str):
     with answering(lambda request: reply) as url, pytest.raises(LadingError, match=words):
         subject_at(url)
+
+
+def test_a_header_with_a_line_end_is_refused_without_being_told():
+    with pytest.raises(UsageError) as caught:
+        ask("http://127.0.0.1:1", Request("GET", "/health"), {"authorization": "Bearer s3cret\n"})
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 64])
+def test_a_name_that_no_host_has_is_said_in_one_line(host: str):
+    with pytest.raises(LadingError, match="nothing answers"):
+        ask(f"http://{host}/", Request("GET", "/health"))

@@ -10,8 +10,9 @@ import click
 import msgspec
 
 from lading.cli.options import ignore_versions_option, json_option
-from lading.cli.printing import data_apart, printable
+from lading.cli.printing import data_apart
 from lading.errors import CheckFailed, UsageError
+from lading.schema.words import printable
 
 if TYPE_CHECKING:
     from lading.testing.case import Case

@@ -12,9 +12,9 @@ import msgspec
 from lading import __version__
 from lading.bundle.environment import Difference, differences, installed_version
 from lading.cli.options import json_option
-from lading.cli.printing import printable
 from lading.errors import LadingError
 from lading.flavors.flavor import Needs
+from lading.schema.words import printable
 
 _LIBRARIES = (
     *("numpy", "scikit-learn", "joblib", "skops", "pandas", "xgboost", "onnxruntime", "pyarrow"),

@@ -10,6 +10,7 @@ import click
 
 from lading import errors
 from lading.errors import InputError, LadingError, UsageError
+from lading.schema.words import printable
 
 # 0 done · 1 failed · 2 usage · 3 bundle invalid · 4 environment does not match · 5 check failed · 130 interrupted
 _CODES: tuple[tuple[type[LadingError], int], ...] = (
@@ -50,11 +51,11 @@ def exit_code(run: Callable[[], Any]) -> int:
 
 def print_error(error: LadingError) -> None:
     """Print an error, each problem of an input, and what to do, on stderr."""
-    click.echo(f"error: {error.message}", err=True)
+    click.echo(f"error: {printable(error.message)}", err=True)
     if isinstance(error, InputError):
         _print_problems(error)
     if error_hint := getattr(error, "hint", None):
-        click.echo(f"  {error_hint}", err=True)
+        click.echo(f"  {printable(error_hint)}", err=True)
 
 
 def _print_problems(error: InputError) -> None:

@@ -11,12 +11,12 @@ import msgspec
 from lading.bundle.declared import Declared, declared_from
 from lading.bundle.manifest import Manifest
 from lading.cli.options import declared_options, ignore_versions_option, json_option, model_argument
-from lading.cli.printing import data_apart, printable
+from lading.cli.printing import data_apart
 from lading.engine.model import Model
 from lading.schema.cells import expectation
 from lading.schema.fields import Output, Schema
 from lading.schema.synthetic import example_row
-from lading.schema.words import answer_in_words, names_of, shortened
+from lading.schema.words import answer_in_words, names_of, printable, shortened
 
 
 @click.command("inspect")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any, get_args
 
@@ -77,4 +78,4 @@ def command(
         told = {"path": str(packed.path), "sha256": packed.sha256, "size": packed.size, "manifest": packed.manifest}
         click.echo(msgspec.json.encode(told))
     else:
-        click.echo(f"next: lading serve {packed.path}", err=True)
+        click.echo(f"next: lading serve {shlex.quote(str(packed.path))}", err=True)

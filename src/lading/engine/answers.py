@@ -167,6 +167,8 @@ _python_values = np.frompyfunc(_python_value, 1, 1)
 _PLAIN_TYPES = frozenset({bool, float, int, str})
 
 
+_MAX_INTEGER_BITS = 1024
+"""Of a whole number that may leave: as many as the greatest double has."""
 _ALWAYS_ANSWERABLE = frozenset("biuS")
 """Kinds of arrays (`numpy.dtype.kind`) all of whose values may leave: whole numbers, booleans, bytes."""
 
@@ -198,7 +200,9 @@ def _is_plain(value: Any) -> bool:
     value = _python_value(value)
     if isinstance(value, float):
         return math.isfinite(value)
-    return type(value) in (int, bool) or (type(value) is str and _is_text(value))
+    if type(value) is int:
+        return value.bit_length() <= _MAX_INTEGER_BITS
+    return type(value) is bool or (type(value) is str and _is_text(value))
 
 
 def _is_text(value: str) -> bool:

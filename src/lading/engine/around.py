@@ -57,7 +57,7 @@ class Around:
         predictions = self._predict(table, proba=proba)
         if not self._is_checked and table.rows > 1:
             self._refuse_company(table, predictions.prediction)
-            self._is_checked = True
+            self._is_checked = table[0] != table[table.rows - 1]
         return predictions
 
     def _refuse_company(self, table: Table, prediction: Array) -> None:

@@ -34,7 +34,7 @@ _NAME_CHARS = 100
 _LOOKED_THROUGH = 50
 """Files beside a model that are read to say which of them defines what it needs."""
 _LOOKED_BYTES = 4 << 20
-_LOOKED_CHARS = 200_000
+_LOOKED_CHARS = 60_000
 """Of code, in one of them."""
 _LOOKED_S = 2.0
 """Seconds after which no further one is looked through."""

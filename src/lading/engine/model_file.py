@@ -153,7 +153,7 @@ def examine(
         refuse_differences(name, differences(dict(needs.distributions)))
     if missing := [module for module in needs.modules if module not in code.texts]:
         listed = ", ".join(f"`{module}`" for module in missing)
-        hint = f"install what has it, put it on the Python path (PYTHONPATH), or carry it along: --code {missing[0]}.py"
+        hint = "install what has it, put it on the Python path (PYTHONPATH), or carry it along: --code FILE"
         raise EnvironmentMismatch(f"{name} needs the module {listed}, which is not here", hint=hint)
     if needs.problems:
         raise UnsupportedModel(f"{name}: {needs.problems[0]}", hint=f"lading doctor {name}")

@@ -67,12 +67,13 @@ class SklearnModel:
         probabilities = self._model.predict_proba(inputs)
         targets = tuple(map(_dense, probabilities if isinstance(probabilities, list) else [probabilities]))
         labels = most_probable(self._by_score, targets[0]) if self._by_score is not None else None
-        return Predictions(_dense(self._answer(inputs)) if labels is None else labels, targets)
+        return Predictions(_dense(self._answer(self._inputs(table))) if labels is None else labels, targets)
 
     def _inputs(self, table: Table) -> Any:
+        """The table as the model takes it, to keep: functions in pipelines write into what they are given."""
         if self._learned.wants == "texts":
-            return next(iter(table.columns.values()))
-        return frame(table) if self._wants_frame(table) else table.matrix
+            return next(iter(table.columns.values())).copy()
+        return frame(table) if self._wants_frame(table) else table.matrix.copy()
 
     def _wants_frame(self, table: Table) -> bool:
         """Whether to give a frame: a model that does not say what it takes gets one where columns have names."""

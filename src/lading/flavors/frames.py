@@ -23,7 +23,7 @@ def frame(table: Table) -> Any:
         hint = 'pip install "lading[sklearn]"'
         raise EnvironmentMismatch("the model wants a pandas frame, and pandas is not installed", hint=hint) from None
     columns = {field.name: _series(field, table.columns[field.name], pandas) for field in table.fields}
-    return pandas.DataFrame(columns, copy=False)
+    return pandas.DataFrame(columns, copy=True)
 
 
 def _series(field: Field, column: Array, pandas: Any) -> Any:

@@ -116,7 +116,7 @@ class PythonModel:
         prediction = self._answers(table)
         if not self._is_checked and table.rows > 1:
             refuse_company(self._answers, table, prediction, f"`{self.class_name}`")
-            self._is_checked = True
+            self._is_checked = table[0] != table[table.rows - 1]
         probabilities = (self._probabilities(self._proba, table),) if proba and self._proba is not None else ()
         return Predictions(prediction, probabilities)
 

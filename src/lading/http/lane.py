@@ -194,7 +194,11 @@ class LaneProtocol(GuardedProtocol):
         exchange.status = 200
         ids = exchange.ids
         request = ids.request.encode()
-        body = self._lane.service.format.json(outcome, is_single=self._is_single, request_id=ids.request)
+        try:
+            body = self._lane.service.format.json(outcome, is_single=self._is_single, request_id=ids.request)
+        except Exception as error:  # an answer of a model's that cannot be written
+            self._fail(error)
+            return
         top = self._lane.top(self.server_state.default_headers, len(body))
         end = _LAST_END if self._is_last() else _HEAD_END
         self._reply = b"".join((top, request, _CORRELATION, ids.correlation.encode(), end, body))

@@ -56,3 +56,8 @@ def shortened(names: tuple[str, ...]) -> str:
 
 def _plural(what: str) -> str:
     return {"class": "classes"}.get(what, f"{what}s")
+
+
+def printable(text: str) -> str:
+    """The text with whatever a terminal would act upon written as an escape: a file may say what it likes of itself."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
+
 from lading.engine.checking import engine_in_words
 from lading.engine.model import Model
 from lading.schema.curl import curl
 from lading.schema.fields import PREDICTION, Schema
-from lading.schema.words import answer_in_words, inputs_in_words, shortened
+from lading.schema.words import answer_in_words, inputs_in_words, printable, shortened
 
 _WIDTH = 9
 
@@ -38,10 +40,11 @@ def _named(schema: Schema) -> str:
 
 
 def _line(word: str, text: str) -> str:
+    text = "\n".join(map(printable, text.split("\n")))
     return f"  {word:<{_WIDTH}} " + text.replace("\\\n", "\\\n" + " " * (_WIDTH + 3))
 
 
 def _golden(model: Model, file: str) -> str:
     if model.golden is None:
-        return f"none; ranges and golden rows come with a bundle: lading pack {file} --data train.csv"
+        return f"none; ranges and golden rows come with a bundle: lading pack {shlex.quote(file)} --data train.csv"
     return f"{len(model.golden.rows)} rows came back as they were packed"

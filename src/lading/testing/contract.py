@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lading.errors import LadingError
+from lading.schema.cells import Complaint
 from lading.schema.fields import Schema
 from lading.testing.answers import answer_cases
 from lading.testing.case import Case
@@ -43,4 +45,7 @@ def _subject(source: str | Path | Schema, headers: Headers | None) -> Subject:
 def cases_of(subject: Subject) -> tuple[Case, ...]:
     """The cases for what is known of a service."""
     families = (route_cases, answer_cases, shape_cases, column_cases, problem_cases, unreadable_cases)
-    return tuple(case for family in families for case in family(subject))
+    try:
+        return tuple(case for family in families for case in family(subject))
+    except (ArithmeticError, Complaint) as error:  # a schema that no model has
+        raise LadingError(f"the schema promises what cannot be: {type(error).__name__}") from None

@@ -125,6 +125,8 @@ def ask(url: str, request: Request, headers: Headers | None = None) -> Reply:
     parts = split_address(url)
     target = parts.path.rstrip("/") + request.path
     sent = {name.lower(): value for name, value in (headers or {}).items()} | dict(request.headers)
+    if not all(name.isprintable() and value.isprintable() for name, value in sent.items()):
+        raise UsageError("a header has a line end, or another character that none has", hint="strip what was read")
     with _connected(parts) as connection:
         began = time.monotonic()
         try:
@@ -162,8 +164,8 @@ def _connected(parts: SplitResult) -> Iterator[http.client.HTTPConnection]:
     connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
     try:
         connection.connect()
-    except OSError as error:
-        reason = error.strerror or f"no connection within {TIMEOUT_S:g} s"
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or f"no connection within {TIMEOUT_S:g} s"
         hint = "is it started, and is that its address? lading serve MODEL says it"
         raise LadingError(f"nothing answers at {parts.geturl()}: {reason}", hint=hint) from None
     watchdog = threading.Timer(TIMEOUT_S, _end, [connection.sock])

@@ -12,7 +12,7 @@ from lading.bundle.rescue.notebook import Source
 from lading.bundle.rescue.outline import Outline, Statement, read_outline
 from lading.bundle.rescue.search import Key, Search
 from lading.bundle.rescue.written import Part, part_of, put_together
-from lading.errors import UnsupportedModel
+from lading.errors import FormatError, UnsupportedModel
 
 __all__ = ["Rescued", "definitions", "rescue"]
 
@@ -69,7 +69,11 @@ def definitions(source: Source) -> Mapping[str, str]:
     Raises:
         FormatError: the source has too many statements.
     """
-    outline = read_outline(source)
+    try:
+        outline = read_outline(source)
+    except (RecursionError, MemoryError):
+        message = f"{source.name} is nested too deeply to be read"
+        raise FormatError(message, hint="move what the model needs into a file of its own") from None
     return {name: outline.kind(name, positions[-1]) for name, positions in outline.bindings.items()}
 
 
