@@ -13,9 +13,9 @@ from sklearn.linear_model import LogisticRegression
 from tests.mixed import COLUMNS, mixed_frame, mixed_pipeline
 
 from lading.bundle.bundle import Bundle, write_bundle
-from lading.schema.words import printable
 from lading.flavors import sklearn
 from lading.flavors.sklearn import SklearnFlavor
+from lading.schema.words import printable
 
 
 class Calls:
