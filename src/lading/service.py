@@ -145,8 +145,8 @@ class Service:
         return self.state is State.READY
 
     @property
-    def is_open(self) -> bool:
-        """Whether predictions are taken: there is a model, and it is not closed."""
+    def is_quick(self) -> bool:
+        """Whether a small request may be decoded in the event loop, and is asked of the model as it comes."""
         return self._decoder is not None and not self._is_closed
 
     @property

@@ -9,7 +9,7 @@ import pandas
 import pytest
 
 from lading.engine.model import Model
-from lading.http.routes import ARROW
+from lading.http.content import ARROW
 from lading.schema import arrow_stream as arrow
 
 ROW = {"sepal length (cm)": 5.1, "sepal width (cm)": 3.5, "petal length (cm)": 1.4, "petal width (cm)": 0.2}

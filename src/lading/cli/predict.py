@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import msgspec
 from lading.bundle.declared import declared_from
 from lading.cli.options import declared_options, ignore_versions_option, model_argument
 from lading.cli.printing import data_apart
+from lading.engine.answer_columns import AnswerColumns
 from lading.engine.answers import Answer, AnswerFormat
 from lading.engine.model import Model
 from lading.errors import UsageError
@@ -89,22 +89,9 @@ def _write(model: Model, decoded: Decoded, answer: Answer, output: Path | None) 
 
 def _csv(model: Model, decoded: Decoded, answer: Answer) -> bytes:
     """The rows with their predictions, and probabilities where asked for, in columns behind them."""
-    output = model.schema.outputs[0]
-    predictions = [_columns(output.name, value, output.columns) for value in answer.predictions]
-    probabilities: list[dict[str, Any]] = [
-        _columns("probability", value) for value in answer.probabilities or [{}] * len(predictions)
-    ]
-    added = [first | second for first, second in zip(predictions, probabilities, strict=True)]
+    added = AnswerColumns(model.schema).of(answer.predictions, answer.probabilities)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*model.schema.names, *added[0]])
-    writer.writerows([*row, *more.values()] for row, more in zip(decoded.rows, added, strict=True))
+    writer.writerow([*model.schema.names, *added])
+    writer.writerows([*row, *more] for row, *more in zip(decoded.rows, *added.values(), strict=True))
     return text.getvalue().encode()
-
-
-def _columns(name: str, value: Any, names: Sequence[str] = ()) -> dict[str, Any]:
-    if isinstance(value, list):
-        value = dict(zip(names or range(len(value)), value, strict=True))
-    if isinstance(value, dict):
-        return {f"{name} {key}": part for key, part in value.items()}
-    return {name: value}

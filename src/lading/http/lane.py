@@ -137,7 +137,7 @@ class LaneProtocol(GuardedProtocol):
             and not self.is_refused
             and (cycle is None or cycle.response_complete)
             and not self.flow.write_paused
-            and self._lane.service.is_open
+            and self._lane.service.is_quick
         )
 
     def _enter(self, data: bytes) -> bool:

@@ -17,19 +17,15 @@ from starlette.types import Receive, Scope, Send
 from lading.errors import BrokenInput, NotReady, UsageError
 from lading.http.accounts import Exchange
 from lading.http.body import read_body
+from lading.http.content import JSON, content_of
 from lading.http.deadline import FIELD, timeout_s
 from lading.http.leaving import unless_left
-from lading.http.problems import HttpError
 from lading.http.reading import BodyReader
-from lading.schema import arrow_stream
 from lading.schema.decode import Decoded
 from lading.schema.openapi import openapi
 from lading.schema.problems import suggest
 from lading.service import Service
 
-JSON = "application/json"
-CSV = "text/csv"
-ARROW = "application/vnd.apache.arrow.stream"
 MAX_PARAMETERS = 10_000
 _METHODS = ("GET", "HEAD", "POST")
 _CONTROLS = ("proba",)
@@ -68,13 +64,10 @@ class Predict:
 
     async def _read_post(self, scope: Scope, receive: Receive) -> tuple[bool, Decoded]:
         settings = self._service.settings
-        decoder = self._service.decoder
-        kind = _content_type(scope)
+        content = content_of(scope, self._service.decoder)
         proba = _proba(_query(scope))
         body = await read_body(scope, receive, max_bytes=settings.max_body_bytes, max_s=settings.body_timeout_s)
-        decode = decoder.json if kind == JSON else decoder.csv if kind == CSV else decoder.arrow
-        # The first stream imports a library, which takes longer than any small body may.
-        return proba, await self._reader.read(decode, body, is_quick=kind != ARROW)
+        return proba, await self._reader.read(content.decode, body, is_quick=content.is_quick)
 
     def _read_query(self, scope: Scope) -> tuple[bool, Decoded]:
         """Parameters that are columns make the row; what is left controls."""
@@ -111,35 +104,6 @@ class PredictRoute(BaseRoute):
         if scope["method"] not in _METHODS:
             raise HTTPException(405, headers={"Allow": ", ".join(_METHODS)})
         await self._predict(scope, receive, send)
-
-
-def _content_type(scope: Scope) -> str:
-    """`application/json`, `text/csv` or that of an Arrow stream.
-
-    Raises:
-        HttpError: 415 for any other content type or charset, for a content coding, and for none.
-    """
-    headers = {name: value for name, value in scope["headers"] if name in (b"content-type", b"content-encoding")}
-    if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
-        raise _unsupported("content codings are not taken: send the body as it is")
-    kind, _, parameters = headers.get(b"content-type", b"").decode("latin-1").lower().partition(";")
-    kind = kind.strip()
-    if kind == ARROW:
-        if not arrow_stream.is_installed():
-            raise _unsupported('Arrow streams are read by pyarrow, which is not installed: pip install "lading[arrow]"')
-        return ARROW
-    if kind not in (JSON, CSV) and not (kind.startswith("application/") and kind.endswith("+json")):
-        raise _unsupported("say what the body is: -H 'content-type: application/json', text/csv or an Arrow stream")
-    parts = (part.partition("=") for part in parameters.split(";"))
-    charsets = {value.strip().strip('"') for name, _, value in parts if name.strip() == "charset"}
-    if not charsets <= {"utf-8", "utf8"}:
-        raise _unsupported("the body is to be UTF-8")
-    return CSV if kind == CSV else JSON
-
-
-def _unsupported(detail: str) -> HttpError:
-    taken = (JSON, CSV, ARROW) if arrow_stream.is_installed() else (JSON, CSV)
-    return HttpError(415, "Content type not taken", detail, "input.content_type", Accept=", ".join(taken))
 
 
 def _query(scope: Scope) -> list[tuple[str, str]]:

@@ -7,12 +7,12 @@ cells are checked one by one (`rows`), which lists every problem.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 
 from lading.errors import InputError
 from lading.schema.arrow_column import ArrowColumn
-from lading.schema.arrow_stream import ArrowStream
 from lading.schema.cells import Complaint, expectation
 from lading.schema.fields import Field, Schema
 from lading.schema.problems import Problem, pointer
@@ -21,8 +21,26 @@ from lading.schema.table import Array, Row, Tables, array_dtype, column_array
 from lading.schema.typed import all_checker, has_rest, number_range
 
 
+class Columnar(Protocol):
+    """Columns of Arrow's, of a stream or a table.
+
+    Attributes:
+        names: of the columns, in their order.
+        rows: how many there are.
+    """
+
+    names: Sequence[str]
+    rows: int
+
+    def is_taken(self, place: int) -> bool:
+        """Whether the values of a column are cells."""
+
+    def columns(self, places: Sequence[int]) -> list[ArrowColumn]:
+        """These columns, all of which are taken."""
+
+
 class ArrowRows:
-    """Reads Arrow streams; made once from the schema."""
+    """Reads Arrow's columns; made once from the schema."""
 
     def __init__(self, schema: Schema, checker: RowChecker) -> None:
         self._fields = schema.inputs
@@ -30,8 +48,8 @@ class ArrowRows:
         self._columns = [_Column(field) for field in schema.inputs]
         self._tables = Tables(schema.inputs)
 
-    def read(self, stream: ArrowStream) -> Sequence[Row]:
-        """The rows of a stream: a `Table`.
+    def read(self, stream: Columnar) -> Sequence[Row]:
+        """The rows of a stream or a table: a `Table`.
 
         Raises:
             InputError: it does not fit the schema; lists every problem.
@@ -48,7 +66,7 @@ class ArrowRows:
             return self._row_by_row(stream, dict(zip(places, columns, strict=True)))
         return self._tables.of_columns(arrays)
 
-    def _refuse_types(self, stream: ArrowStream, places: Sequence[int]) -> None:
+    def _refuse_types(self, stream: Columnar, places: Sequence[int]) -> None:
         problems = [
             _wrong_column(field, place)
             for field, place in zip(self._fields, places, strict=True)
@@ -57,7 +75,7 @@ class ArrowRows:
         if problems:
             raise InputError(problems)
 
-    def _row_by_row(self, stream: ArrowStream, columns: dict[int, ArrowColumn]) -> list[Row]:
+    def _row_by_row(self, stream: Columnar, columns: dict[int, ArrowColumn]) -> list[Row]:
         gaps = [None] * stream.rows
         cells = [columns[place].cells() if place in columns else gaps for place in range(len(stream.names))]
         return self._checker.arrays(map(list, zip(*cells, strict=True)), columns=stream.names)

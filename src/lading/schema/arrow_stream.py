@@ -39,7 +39,7 @@ class ArrowStream:
 
     def is_taken(self, place: int) -> bool:
         """Whether a column is of numbers, booleans, texts, dates or gaps, or of a dictionary of these."""
-        return bool(_read(lambda pyarrow: _is_flat(pyarrow.types, self._schema.field(place).type)))
+        return bool(_read(lambda pyarrow: is_flat(pyarrow.types, self._schema.field(place).type)))
 
     def columns(self, places: Sequence[int]) -> list[ArrowColumn]:
         """These columns, all of which have a kind; the others are not looked at."""
@@ -76,7 +76,8 @@ def _messages(pyarrow: Any, body: bytes) -> Iterator[Any]:
             return
 
 
-def _is_flat(types: Any, type_: Any) -> bool:
+def is_flat(types: Any, type_: Any) -> bool:
+    """Whether a type is one whose values are cells; `types` is `pyarrow.types`."""
     if types.is_dictionary(type_):
         type_ = type_.value_type
     tests = (types.is_boolean, types.is_integer, types.is_floating, types.is_string, types.is_large_string)

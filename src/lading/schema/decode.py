@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from lading.errors import BrokenInput, InputError, TooLarge
-from lading.schema.arrow_rows import ArrowRows
+from lading.schema.arrow_rows import ArrowRows, Columnar
 from lading.schema.arrow_stream import ArrowStream
 from lading.schema.csv_rows import CsvRows
 from lading.schema.csv_text import read_csv
@@ -100,9 +100,12 @@ class Decoder:
             InputError: it does not fit the schema; lists every problem.
             TooLarge: it has more rows or cells than one request may have.
         """
-        stream = ArrowStream(body)
-        self._bound(stream.rows)
-        return Decoded(self._arrow.read(stream), is_single=False)
+        return self.columns(ArrowStream(body))
+
+    def columns(self, columns: Columnar) -> Decoded:
+        """The rows of Arrow's columns; they are a `Table`. Raises as `arrow`."""
+        self._bound(columns.rows)
+        return Decoded(self._arrow.read(columns), is_single=False)
 
     def _strict(self, value: Any) -> Decoded:
         if isinstance(value, dict) and (wrapped := self._unwrap(value)) is not None:
