@@ -23,14 +23,14 @@ of its district, so that homes of one district share them:
                          1 + 0.003 green_percent, 1 - 0.01 max(noise_db - 55, 0)
                        + 400 garden_m2 + 9000 bathrooms, and of that 7 % more or less, log-normal
 
-So no model can be closer to it than 5.6 % on average. An advert tells less of a home, in other types, and gaps are left:
+So no model can be closer to it than 5.6 % on average. An advert tells less of a home, in other types, and has gaps:
 
-    area_m2, rooms, center_km   as above; the area is missing for one in twenty
-    kind                        category   house where there is a garden, else flat, or loft for one in seven: 12 % more
-    heating                     category   gas, oil, district, heat pump: 6 % more; missing for one in ten
-    balcony                     boolean    every second one: 4 % more
-    renovated_on                date       1990 to 2025, 0.5 % more for each year; missing where nothing was done
-    description                 text       two to four of the eight `PHRASES`, from 10 % less to 8 % more for each
+    area_m2, rooms, age_years, center_km   as above; the area is missing for one in twenty
+    kind           category   house where there is a garden, else flat, or loft for one in seven: 12 % more
+    heating        category   gas, oil, district, heat pump: 6 % more; missing for one in ten
+    balcony        boolean    every second one: 4 % more
+    renovated_on   date       1990 to 2025, 0.5 % more for each year; missing for two in five, who did nothing
+    description    text       two to four of the eight `PHRASES`, from 10 % less to 8 % more for each
 """
 
 import numpy as np
@@ -123,6 +123,7 @@ def make_adverts() -> pd.DataFrame:
         {
             "area_m2": homes["area_m2"].where(rng.random(HOMES) >= 0.05),
             "rooms": homes["rooms"],
+            "age_years": homes["age_years"],
             "center_km": homes["center_km"],
             "kind": kind,
             "heating": pd.Series(heating).where(rng.random(HOMES) >= 0.1),
