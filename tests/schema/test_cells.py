@@ -194,6 +194,20 @@ def test_only_the_values_of_a_domain_are_taken():
     assert accepts(cell_checker(field), 2)
 
 
+@pytest.mark.parametrize(
+    ("example", "text", "cell"),
+    [
+        ("2024-02-29", "2024-02-29T01:30+02:00", "2024-02-28T23:30:00"),
+        ("2024-02-29", "2024-02-29 01:30:00Z", "2024-02-29T01:30:00"),
+        ("2024-02-29", "2024-02-29T01:30", "2024-02-29T01:30"),
+        ("2024-02-29T00:00:00Z", "2024-02-29T01:30+02:00", "2024-02-29T01:30+02:00"),
+        (None, "2024-02-29T01:30+02:00", "2024-02-29T01:30+02:00"),
+    ],
+)
+def test_a_text_of_a_date_has_an_offset_only_where_those_of_training_had_one(example, text, cell):
+    assert cell_checker(Field("x", "date", "str", example=example))(text) == cell
+
+
 def test_the_domain_of_a_date_binds_moments_too():
     field = Field("x", "date", "datetime64[ns]", domain=("2024-02-29",))
     assert cell_checker(field)("2024-02-29") == cell_checker(field)("2024-02-29T00:00:00Z") == datetime(2024, 2, 29)

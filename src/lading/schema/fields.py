@@ -133,6 +133,37 @@ class Output(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     range: Interval | None = None
 
 
+class Image(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An image that a request may bring in place of the columns: these are its pixels, line by line.
+
+    Attributes:
+        width: in pixels, as the model takes it; images of other sizes are resized.
+        height: the same.
+        gray: a pixel is one number; else it is three, for red, green and blue.
+        invert: what is dark becomes light, and the other way round.
+        scale: what black and white become; between them numbers are in proportion.
+    """
+
+    width: int
+    height: int
+    gray: bool = False
+    invert: bool = False
+    scale: tuple[float, float] = (0.0, 255.0)
+
+    @property
+    def channels(self) -> int:
+        """Numbers a pixel."""
+        return 1 if self.gray else 3
+
+    @property
+    def columns(self) -> int:
+        """Numbers an image."""
+        return self.width * self.height * self.channels
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height} in {'gray' if self.gray else 'color'}"
+
+
 class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a model takes and gives.
 
@@ -141,12 +172,14 @@ class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         inputs: the columns, in the model's order.
         outputs: the prediction first; probabilities, where the model gives them, second.
         unused: columns that the training data had beside the inputs; accepted in requests and ignored.
+        image: what the columns are the pixels of, where the author said so.
     """
 
     task: Task
     inputs: tuple[Field, ...]
     outputs: tuple[Output, ...]
     unused: tuple[str, ...] = ()
+    image: Image | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
