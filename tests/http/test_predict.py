@@ -9,8 +9,8 @@ import pandas
 import pytest
 
 from lading.engine.model import Model
-from lading.http.content import ARROW
-from lading.schema import arrow_stream as arrow
+from lading.http.content import ARROW, ARROW_FILE, PARQUET
+from lading.schema.arrow import stream as arrow
 
 ROW = {"sepal length (cm)": 5.1, "sepal width (cm)": 3.5, "petal length (cm)": 1.4, "petal width (cm)": 0.2}
 OTHER = {"sepal length (cm)": 6.2, "sepal width (cm)": 2.9, "petal length (cm)": 5.4, "petal width (cm)": 2.1}
@@ -100,7 +100,7 @@ def test_without_pyarrow_an_arrow_stream_is_refused_with_the_extra(
     monkeypatch.setattr(arrow, "is_installed", lambda: False)
     answer = client.post("/predict", content=b"", headers={"content-type": ARROW})
     assert 'pip install "lading[arrow]"' in problem_of(answer, 415, "input.content_type")["detail"]
-    assert answer.headers["accept"] == "application/json, text/csv"
+    assert answer.headers["accept"] == "application/json, text/csv, multipart/form-data"
 
 
 def test_a_query_gets_one_prediction(iris_client: Client):
@@ -247,7 +247,7 @@ def test_csv_by_its_names_is_taken(client: Client, kind: str):
         "application/octet-stream",
         "application/x-www-form-urlencoded",
         "application/xml",
-        "multipart/form-data; boundary=x",
+        "multipart/mixed; boundary=x",
         "text/plain",
         "text/json; charset=utf-7",
         "application/json; charset=utf-7",
@@ -262,7 +262,8 @@ def test_csv_by_its_names_is_taken(client: Client, kind: str):
 def test_any_other_content_type_is_refused(client: Client, problem_of: Any, kind: str):
     answer = client.post("/predict", content=b'{"x": 1}', headers={"content-type": kind})
     problem_of(answer, 415, "input.content_type")
-    assert answer.headers["accept"] == f"application/json, text/csv, {ARROW}"
+    taken = ("application/json", "text/csv", "multipart/form-data", ARROW, ARROW_FILE, PARQUET)
+    assert answer.headers["accept"] == ", ".join(taken)
 
 
 def test_no_content_type_is_refused(client: Client, problem_of: Any):

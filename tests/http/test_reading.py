@@ -75,7 +75,7 @@ async def test_a_large_body_that_takes_too_long_is_too_late(reading: Reading):
 async def test_probes_are_answered_while_a_large_body_is_read(
     app: Any, raw: Any, reading: Reading, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(app.service, "_decoder", type("Decoder", (), {"json": reading}))
+    monkeypatch.setattr(app.service, "_decoder", type("Decoder", (), {"json": reading, "takes_images": False}))
     large = asyncio.create_task(raw(LARGE).run(app.asgi))
     while not reading.threads:
         await asyncio.sleep(0)

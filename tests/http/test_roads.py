@@ -69,6 +69,12 @@ VERSIONS = st.sampled_from([b"HTTP/1.1"] * 9 + [b"HTTP/1.0", b"HTTP/2.0", b"HTTP
 FIELDS = st.sampled_from(
     [
         (b"Accept", b"*/*"),
+        (b"Accept", b"application/json"),
+        (b"Accept", b"text/html, text/csv;q=0.5, */*;q=0.4"),
+        (b"Accept", b"application/json, text/plain, */*"),
+        (b"Accept", b"text/csv"),
+        (b"accept", b"text/*;q=0.9, application/json;q=0"),
+        (b"Accept", b"text/css;q=, ,"),
         (b"Connection", b"close"),
         (b"Connection", b"keep-alive"),
         (b"Connection", b"upgrade"),
@@ -134,6 +140,14 @@ def test_a_plain_request_takes_the_lane(roads: Any, monkeypatch: pytest.MonkeyPa
     told = runner.run(lane.tell([request()]))
     assert told.data.startswith(b"HTTP/1.1 200 OK\r\ndate: now\r\n")
     assert told.data.endswith(b'{"prediction":3.0,"id":"ID"}\n')
+
+
+@pytest.mark.parametrize(("accept", "lane"), [(b"*/*", 1), (b"application/json, */*", 1), (b"text/csv", 0)])
+def test_who_accepts_json_takes_the_lane(roads: Any, accept: bytes, lane: int):
+    asked = request(head=HEAD.replace(b"Host: x", b"Host: x\r\nAccept: " + accept))
+    first, second = both(roads, [asked])
+    assert first == second
+    assert (b'"prediction"' in first.data, b"content-type: text/csv" in first.data) == (bool(lane), not lane)
 
 
 @pytest.mark.parametrize("place", range(1, len(request())))

@@ -16,7 +16,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from lading.errors import BrokenInput, InputError, LadingError, TooLarge
-from lading.schema import arrow_messages
+from lading.schema.arrow import messages as arrow_messages
 from lading.schema.decode import Decoder, Limits
 from lading.schema.fields import Field, Interval, Output, Schema
 from lading.schema.rows import RowChecker

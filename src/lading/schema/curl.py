@@ -12,6 +12,8 @@ from lading.schema.synthetic import example_row
 
 def curl(url: str, schema: Schema) -> str:
     """The curl command that asks for one prediction; every name and value is quoted for POSIX shells."""
+    if schema.image is not None:
+        return f"curl {shlex.quote(url)} -F file=@image.png"
     body = msgspec.json.encode(example_row(schema.inputs)).decode()
     return f"curl {shlex.quote(url)} -H 'content-type: application/json' -d \\\n  {shlex.quote(_spaced(body))}"
 

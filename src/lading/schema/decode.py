@@ -13,11 +13,13 @@ from typing import Any
 import msgspec
 
 from lading.errors import BrokenInput, InputError, TooLarge
-from lading.schema.arrow_rows import ArrowRows, Columnar
-from lading.schema.arrow_stream import ArrowStream
+from lading.schema.arrow.rows import ArrowRows, Columnar
+from lading.schema.arrow.stream import ArrowStream, stream_of_file
 from lading.schema.csv_rows import CsvRows
 from lading.schema.csv_text import read_csv
 from lading.schema.fields import Schema
+from lading.schema.images import Images
+from lading.schema.parquet.file import ParquetFile
 from lading.schema.problems import Problem, type_name
 from lading.schema.quick import QuickJson
 from lading.schema.rows import RowChecker
@@ -33,6 +35,7 @@ class Limits(msgspec.Struct, frozen=True):
 
     max_rows: int = 10_000
     max_cells: int = 5_000_000
+    max_image_pixels: int = 40_000_000
 
 
 class Decoded(msgspec.Struct, frozen=True, gc=False):
@@ -43,7 +46,14 @@ class Decoded(msgspec.Struct, frozen=True, gc=False):
 
 
 class Decoder:
-    """Reads request bodies by one schema; made once, shared by all requests."""
+    """Reads request bodies by one schema; made once, shared by all requests.
+
+    Attributes:
+        takes_images: the columns may come as an image.
+
+    Raises:
+        EnvironmentMismatch: they may, and what reads images is not installed.
+    """
 
     def __init__(self, schema: Schema, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
@@ -54,6 +64,10 @@ class Decoder:
         self._quick = QuickJson(schema, typed) if QuickJson.suits(schema) else None
         self._csv = CsvRows(schema, typed)
         self._arrow = ArrowRows(schema, self._checker)
+        self._known_columns = len(schema.inputs) + len(schema.unused)
+        image = schema.image
+        self._images = Images(schema, image, self._limits.max_image_pixels) if image is not None else None
+        self.takes_images = image is not None
 
     def json(self, body: bytes) -> Decoded:
         """The rows of a JSON body: an object, a list of objects, `instances`, `X`, or `columns` with `data`.
@@ -102,19 +116,38 @@ class Decoder:
         """
         return self.columns(ArrowStream(body))
 
+    def arrow_file(self, body: bytes) -> Decoded:
+        """The rows of an Arrow file, in which a stream stands. Raises as `arrow`."""
+        return self.arrow(stream_of_file(body))
+
+    def parquet(self, body: bytes) -> Decoded:
+        """The rows of a Parquet file; they are a `Table`. Raises as `arrow`."""
+        return self.columns(ParquetFile(body, self._known_columns))
+
     def columns(self, columns: Columnar) -> Decoded:
         """The rows of Arrow's columns; they are a `Table`. Raises as `arrow`."""
         self._bound(columns.rows)
         return Decoded(self._arrow.read(columns), is_single=False)
 
+    def images(self, files: Sequence[bytes], *, is_single: bool) -> Decoded:
+        """The rows of image files; they are a `Table`.
+
+        Raises:
+            InputError: files that are no images which are taken; lists every problem.
+            TooLarge: there are more, or they have more pixels, than one request may have.
+        """
+        assert self._images is not None
+        self._bound(len(files))
+        return Decoded(self._images.files(files), is_single)
+
     def _strict(self, value: Any) -> Decoded:
         if isinstance(value, dict) and (wrapped := self._unwrap(value)) is not None:
             return wrapped
         if isinstance(value, dict):
-            return Decoded([self._checker.object(value)], is_single=True)
+            return Decoded(self._object(value), is_single=True)
         if isinstance(value, list):
             self._bound(len(value))
-            return Decoded(self._checker.objects(value), is_single=False)
+            return Decoded(self._objects(value), is_single=False)
         raise InputError([_wrong_shape(f"expected an object or a list of objects, got {type_name(value)}")])
 
     def _unwrap(self, value: dict[str, Any]) -> Decoded | None:
@@ -130,11 +163,21 @@ class Decoder:
             return Decoded(rows, is_single=False)
         return None
 
-    def _lines(self, lines: list[Any], key: str) -> list[Row]:
+    def _object(self, value: dict[str, Any]) -> Sequence[Row]:
+        if self._images is not None and self._images.are_in(value):
+            return self._images.one(value)
+        return [self._checker.object(value)]
+
+    def _objects(self, values: list[Any], *within: str) -> Sequence[Row]:
+        if self._images is not None and self._images.are_in(values):
+            return self._images.many(values, *within)
+        return self._checker.objects(values, *within)
+
+    def _lines(self, lines: list[Any], key: str) -> Sequence[Row]:
         self._bound(len(lines))
         if isinstance(_first_container(lines), list):
             return self._checker.arrays(lines, key)
-        return self._checker.objects(lines, key)
+        return self._objects(lines, key)
 
     def _matrix(self, lines: list[Any]) -> Decoded:
         if lines and _first_container(lines) is None and len(self._fields) == 1:

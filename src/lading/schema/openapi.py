@@ -6,12 +6,16 @@ import csv
 import io
 from typing import Any
 
+from lading.schema.arrow.stream import is_installed
 from lading.schema.fields import PREDICTION, Schema
+from lading.schema.image_file import MEDIA_TYPES
+from lading.schema.images import KEY
 from lading.schema.json_schema import field_schema, prediction_schema, probabilities_schema, row_schema
 from lading.schema.synthetic import example_row
 
 _PROBLEMS = {
     "400": "The body cannot be read.",
+    "406": "What is accepted needs a library that is not installed.",
     "408": "The body came too slowly.",
     "413": "The body has more bytes, rows or cells than one request may have.",
     "415": "The content type is not taken.",
@@ -20,6 +24,12 @@ _PROBLEMS = {
     "503": "Not ready, or too much is waiting; `Retry-After` says when to try again.",
     "504": "The deadline passed.",
 }
+
+_BINARY = {"type": "string", "format": "binary"}
+_BASE64 = {"type": "string", "contentEncoding": "base64"}
+_ARROW_STREAM = "application/vnd.apache.arrow.stream"
+_ARROW_FILE = "application/vnd.apache.arrow.file"
+_PARQUET = "application/vnd.apache.parquet"
 
 
 def openapi(name: str, version: str, description: str, schema: Schema, *, route: str) -> dict[str, Any]:
@@ -37,6 +47,7 @@ def openapi(name: str, version: str, description: str, schema: Schema, *, route:
         "components": {
             "schemas": {
                 "Row": row_schema(schema),
+                **({"Image": _object(KEY, **{KEY: _BASE64})} if schema.image is not None else {}),
                 "Answer": _answer(schema),
                 "Answers": _answers(schema),
                 "Warning": _warning(),
@@ -66,7 +77,11 @@ def _predict(schema: Schema) -> dict[str, Any]:
     content = {
         "application/json": {"schema": {"anyOf": shapes}, "example": example_row(schema.inputs)},
         "text/csv": {"schema": {"type": "string"}, "example": _csv(schema)},
+        **_of_pyarrow(_ARROW_STREAM, _ARROW_FILE, _PARQUET),
     }
+    if schema.image is not None:
+        shapes[:0] = [_ref("Image"), {"type": "array", "minItems": 1, "items": _ref("Image")}]
+        content |= _images()
     return {
         "operationId": "predict",
         "summary": "Predict one row or many",
@@ -74,6 +89,17 @@ def _predict(schema: Schema) -> dict[str, Any]:
         "requestBody": {"required": True, "content": content},
         "responses": _responses({"anyOf": [_ref("Answer"), _ref("Answers")]}),
     }
+
+
+def _images() -> dict[str, Any]:
+    """Bodies that are images, and forms with files of them."""
+    files = {"type": "object", "additionalProperties": _BINARY, "minProperties": 1}
+    return {"multipart/form-data": {"schema": files}} | {kind: {"schema": _BINARY} for kind in MEDIA_TYPES.values()}
+
+
+def _of_pyarrow(*kinds: str) -> dict[str, Any]:
+    """Bodies that are there where pyarrow is installed."""
+    return {kind: {"schema": _BINARY} for kind in kinds} if is_installed() else {}
 
 
 def _predict_by_query(schema: Schema) -> dict[str, Any]:
@@ -102,7 +128,11 @@ def _responses(answer: dict[str, Any]) -> dict[str, Any]:
     good = {
         "description": "The answer",
         "headers": headers,
-        "content": {"application/json": {"schema": answer}},
+        "content": {
+            "application/json": {"schema": answer},
+            "text/csv": {"schema": {"type": "string"}},
+            **_of_pyarrow(_ARROW_STREAM, _PARQUET),
+        },
     }
     return {"200": good, **problems}
 

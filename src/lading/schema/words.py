@@ -26,7 +26,9 @@ _ANSWERS = {
 
 
 def inputs_in_words(schema: Schema) -> str:
-    """How many inputs there are of each kind."""
+    """How many inputs there are of each kind; or the image that they are the pixels of."""
+    if schema.image is not None:
+        return f"an image of {schema.image}"
     counts = Counter(field.kind for field in schema.inputs)
     return ", ".join(f"{count} {_KINDS[kind][count != 1]}" for kind, count in counts.items())
 

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from lading.errors import InputError
-from lading.schema.arrow_column import ArrowColumn
+from lading.schema.arrow.column import ArrowColumn
 from lading.schema.cells import Complaint, expectation
 from lading.schema.fields import Field, Schema
 from lading.schema.problems import Problem, pointer

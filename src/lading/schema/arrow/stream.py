@@ -1,6 +1,6 @@
 """Arrow streams as columns, read with pyarrow where it is installed.
 
-A body is anybody's bytes. So it is looked through before it is read (`arrow_messages`); of types, only flat ones are
+A body is anybody's bytes. So it is looked through before it is read (`messages`); of types, only flat ones are
 taken; every batch is validated in full; and what its columns hold together is never more than the body has.
 """
 
@@ -11,8 +11,10 @@ from importlib.util import find_spec
 from typing import Any
 
 from lading.errors import BrokenInput
-from lading.schema.arrow_column import ArrowColumn
-from lading.schema.arrow_messages import count_rows
+from lading.schema.arrow.column import ArrowColumn
+from lading.schema.arrow.messages import count_rows
+
+_FILE_BEGIN, _FILE_END = b"ARROW1\0\0", b"ARROW1"
 
 
 def is_installed() -> bool:
@@ -47,6 +49,17 @@ class ArrowStream:
         if any(len(column) != self.rows for column in columns):
             raise _broken()
         return columns
+
+
+def stream_of_file(body: bytes) -> bytes:
+    """The stream that stands in an Arrow file, between its magic bytes and its footer, which is not needed.
+
+    Raises:
+        BrokenInput: it is not an Arrow file, or was cut.
+    """
+    if not (body.startswith(_FILE_BEGIN) and body.endswith(_FILE_END)):
+        raise BrokenInput("the body is not an Arrow file that can be read", code="input.not_arrow")
+    return body[len(_FILE_BEGIN) :]
 
 
 def _read(call: Callable[[Any], Any]) -> Any:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lading.schema.arrow_column import ArrowColumn
-from lading.schema.arrow_stream import is_flat
+from lading.schema.arrow.column import ArrowColumn
+from lading.schema.arrow.stream import is_flat
 
 
 class ArrowTable:

@@ -1,0 +1,1 @@
+"""Parquet files as anybody may send them: looked through, and written anew for pyarrow to read."""
