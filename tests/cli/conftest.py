@@ -41,7 +41,7 @@ def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> R
     """`lading ARGUMENTS`, as `python -m lading` runs it."""
 
     def run(*arguments: object, stdin: str = "") -> Result:
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(stdin.encode()))))
         words = [str(argument) for argument in arguments]
         code = exit_code(lambda: cli(words, "lading", standalone_mode=False))
         return Result(code, *capfd.readouterr())

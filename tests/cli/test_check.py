@@ -11,10 +11,10 @@ from tests.testing.relay import spoiled
 from lading.bundle.archive import write_archive
 from lading.bundle.bundle import Bundle, write_bundle
 from lading.bundle.manifest import GOLDEN, MANIFEST, Requirement, encode_manifest
+from lading.remote.wire import Reply, Request
 from lading.schema.fields import Field, Output, Schema
 from lading.testing import serve
 from lading.testing.subject import Subject
-from lading.testing.wire import Reply, Request
 
 
 def rewrite(path: Path, members: dict[str, bytes] | None = None, **changes: Any) -> None:

@@ -5,10 +5,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression
 from tests.cli.conftest import IRIS
+from tests.images import saved
 
 import lading
 
@@ -128,3 +130,33 @@ def test_what_a_model_prints_is_no_data(run: Any, folder: Path) -> None:
     assert "loading" in packed.err
     assert run("inspect", "loud.py:twice", "--example").json == {"x": 1}
     assert run("check", "loud-1.0.0.lading", "--json").json["is_good"] is True
+
+
+def test_lines_of_json_on_stdin_are_known_by_how_they_begin(run: Any, folder: Path) -> None:
+    result = run("predict", "iris.lading", "-", "-o", "scored.csv", stdin=f"{ROW}\n{ROW}\n")
+    assert result.code == 0
+    assert pd.read_csv(folder / "scored.csv")["prediction"].tolist() == [0, 0]
+
+
+@pytest.fixture
+def images(folder: Path) -> list[str]:
+    """Images of 2x2 pixels, for `pixels.lading`, which adds them up."""
+    model = LinearRegression().fit(
+        [[0, 0, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]], [0, 1, 1, 1, 1]
+    )
+    lading.pack(model, path=folder / "pixels.lading", image={"size": "2x2", "gray": True})
+    for level in (1, 20):
+        (folder / f"{level}.png").write_bytes(saved(np.full((2, 2), level, np.uint8)))
+    return ["1.png", "20.png"]
+
+
+def test_images_are_predicted_as_files(run: Any, folder: Path, images: list[str]) -> None:
+    assert run("predict", "pixels.lading", images[0]).json["prediction"] == pytest.approx(4)
+    assert run("predict", "pixels.lading", *images).json["predictions"] == pytest.approx([4, 80])
+
+
+def test_images_that_cannot_be_predicted_are_an_error(run: Any, folder: Path, images: list[str]) -> None:
+    refused = run("predict", "iris.lading", *images)
+    assert (refused.code, refused.err.splitlines()[0]) == (2, "error: this model takes no images")
+    assert run("predict", "pixels.lading", "none.png").code == 2
+    assert "write to .json" in run("predict", "pixels.lading", *images, "-o", "x.csv").err

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from lading.testing.wire import Reply, Request, ask
+from lading.remote.wire import Reply, Request, ask
 
 Spoil = Callable[[Request, Reply], Reply]
 OF_THE_CONNECTION = {"connection", "content-length", "date", "server", "transfer-encoding"}

@@ -9,8 +9,8 @@ import pytest
 from tests.testing.relay import Spoil, answering, spoiled
 
 from lading.errors import CheckFailed
+from lading.remote.wire import Reply, Request, ask
 from lading.testing import Case, contract
-from lading.testing.wire import Reply, Request, ask
 
 STATUS_ONLY = {"GET /health", "GET /ready"}
 

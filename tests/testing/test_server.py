@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from lading.errors import LadingError
+from lading.remote.wire import Request, ask
 from lading.testing import serve
-from lading.testing.wire import Request, ask
 
 READY = Request("GET", "/ready")
 

@@ -13,8 +13,8 @@ from lading.bundle.manifest import Manifest
 from lading.cli.options import declared_options, ignore_versions_option, json_option, model_argument
 from lading.cli.printing import data_apart
 from lading.engine.model import Model
-from lading.schema.cells import expectation
 from lading.schema.fields import Output, Schema
+from lading.schema.listing import list_inputs
 from lading.schema.synthetic import example_row
 from lading.schema.words import answer_in_words, names_of, printable, shortened
 
@@ -84,11 +84,12 @@ def _words(manifest: Manifest) -> str:
         "packed": f"{manifest.created}   Python {manifest.python}" if packed else "no",
         "needs": _needs(manifest),
         "data": f"{manifest.data.rows} rows" if manifest.data else "none was seen",
+        "keys": "; ".join(manifest.lookups_in_words),
         "unused": ", ".join(schema.unused),
     }
     sections = {
         "": facts,
-        "inputs": {field.name: f"{expectation(field)}   {field.description}".rstrip() for field in schema.inputs},
+        "inputs": {name: f"{wanted}   {words}".rstrip() for name, wanted, words in list_inputs(schema)},
         "outputs": {output.name: _output(schema, output) for output in schema.outputs},
         "metadata": {name: str(value) for name, value in manifest.metadata.items()},
     }

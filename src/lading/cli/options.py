@@ -68,6 +68,10 @@ _DECLARED_OPTIONS = (
         type=click.Path(),
         help="Notebook or Python file with what the model needs, or with preprocess and postprocess; repeatable",
     ),
+    click.option("--image", metavar="WIDTHxHEIGHT", help="The columns are the pixels of an image, which is sent"),
+    click.option("--gray", is_flag=True, help="Of the image: one number a pixel, not red, green and blue"),
+    click.option("--invert", is_flag=True, help="Of the image: dark is light, as for ink on paper"),
+    click.option("--scale", metavar="MIN..MAX", help="Of the image: what black and white become [default: 0..255]"),
     click.option(
         "--file", "files", multiple=True, type=click.Path(), help="File that a model of Python reads; repeatable"
     ),
@@ -75,5 +79,6 @@ _DECLARED_OPTIONS = (
 
 DECLARED_NAMES = (
     *("name", "version", "labels", "domain", "output_range", "output", "route", "input_names", "code", "files"),
+    *("image", "gray", "invert", "scale"),
 )
 """What these options are called where they arrive."""

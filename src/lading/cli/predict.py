@@ -3,95 +3,164 @@
 from __future__ import annotations
 
 import csv
-import io
+import os
 import sys
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
-from lading.bundle.declared import declared_from
-from lading.cli.options import declared_options, ignore_versions_option, model_argument
+from lading.cli.options import declared_options, ignore_versions_option
 from lading.cli.printing import data_apart
-from lading.engine.answer_columns import AnswerColumns
-from lading.engine.answers import Answer, AnswerFormat
-from lading.engine.model import Model
-from lading.errors import UsageError
-from lading.schema.decode import Decoded, Decoder, Limits
+from lading.errors import LadingError, UsageError
+from lading.settings import bound_threads
 
-_UNLIMITED = Limits(max_rows=2**62, max_cells=2**62)
+if TYPE_CHECKING:
+    from lading.batch.run import Wish
+    from lading.batch.tally import Tally
+    from lading.batch.targets import Target
+
+STDOUT = "-"
+_KINDS = click.Choice(["csv", "jsonl", "parquet", "arrow"])
 
 
 @click.command("predict")
-@model_argument
-@click.argument("data")
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Write there, as .json or .csv, not to stdout.")
+@click.argument("model")
+@click.argument("data", nargs=-1, required=True)
+@click.option("-o", "--out", help="Write there: .csv, .jsonl, .parquet, .arrow, or .json; - is stdout, for many rows.")
+@click.option(
+    "--columns", multiple=True, metavar="NAME,NAME", help="Put these in front of the answers, in place of the inputs."
+)
 @click.option("--proba", is_flag=True, help="Add class probabilities.")
+@click.option("--from", "from_kind", type=_KINDS, help="What the files are [default: told by their suffix].")
+@click.option("--to", "to_kind", type=_KINDS, help="What to write [default: told by its suffix].")
+@click.option("--workers", type=click.IntRange(1), help="Processes that score files [default: the machine's cores].")
+@click.option("--concurrency", type=click.IntRange(1), default=4, help="Connections to a service. [default: 4]")
+@click.option("--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="Send it to a service; repeatable.")
+@click.option("--restart", is_flag=True, help="Begin anew, although a run that was cut off could go on.")
 @declared_options
 @ignore_versions_option
-def command(model: Path, data: str, out: Path | None, proba: bool, ignore_versions: bool, **declared: Any) -> None:
-    """Predict one row or many.
+def command(
+    model: str,
+    data: Sequence[str],
+    out: str | None,
+    from_kind: Any,
+    to_kind: Any,
+    columns: Sequence[str],
+    proba: bool,
+    restart: bool,
+    **rest: Any,
+) -> None:
+    """Predict one row or many, with a model or a service.
 
-    DATA is JSON text, a .csv or .json file, or - for JSON or CSV on stdin.
+    MODEL is a bundle, a model file, or the address of a service. DATA is JSON text, a .json file or images; or, with
+    -o, any number of .csv, .jsonl, .parquet and .arrow files, patterns such as 'data/*.parquet', or - for stdin.
 
     \b
       lading predict iris.lading '{"petal length (cm)": 1.4, "petal width (cm)": 0.2}'
       lading predict iris.lading rows.csv -o scored.csv
+      lading predict iris.lading 'data/*.parquet' -o scored.parquet --columns id
+      lading predict http://127.0.0.1:8000 rows.csv -o scored.csv
+
+    With -o, rows that do not fit are set aside in scored.rejects.jsonl, with the reasons; a run that was cut off goes
+    on where it was when the same command is given again.
     """
-    from lading.engine.loading import load
+    bound_threads(1)  # before anything numeric is loaded, here and in the workers
+    from lading.cli.document import are_lines, is_document, predict_document
 
-    if out is not None and out.suffix not in (".csv", ".json"):
-        raise UsageError(f"{out.name} is of an unknown kind", hint="write to .json or .csv")
-    body, is_csv = _read(data)
-    with data_apart():
-        loaded = load(model, ignore_versions=ignore_versions, declared=declared_from(**declared))
-    if proba and not loaded.schema.has_probabilities:
-        raise UsageError(f"{loaded.manifest.class_name} gives no probabilities")
-    decoder = Decoder(loaded.schema, _UNLIMITED)
-    decoded = decoder.csv(body) if is_csv else decoder.json(body)
-    with data_apart():
-        answer = loaded.answer_rows(decoded.rows, proba=proba)
-    _write(loaded, decoded, answer, out)
-
-
-def _read(data: str) -> tuple[bytes, bool]:
-    """The bytes to predict, and whether they are CSV."""
-    if data == "-":
-        body = sys.stdin.buffer.read()
-        return body, body.lstrip()[:1] not in (b"{", b"[")
-    if data.lstrip()[:1] in ("{", "["):
-        return data.encode("utf-8", "surrogateescape"), False
-    path = Path(data)
-    suffix = path.suffix.lower()
-    if suffix not in (".csv", ".json"):
-        raise UsageError(f"`{data}` is neither JSON nor a .csv or .json file", hint="a row is '{\"column\": 1.4, …}'")
-    try:
-        return path.read_bytes(), suffix == ".csv"
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
-
-
-def _write(model: Model, decoded: Decoded, answer: Answer, output: Path | None) -> None:
-    body = AnswerFormat(model.schema).object(answer, is_single=decoded.is_single)
-    if output is None:
-        click.echo(msgspec.json.encode(body))
+    if is_document(data, out) and from_kind is None and to_kind is None and not columns and not restart:
+        with closing(_target(model, **rest)) as target:
+            predict_document(target, data, Path(out) if out not in (None, STDOUT) else None, proba=proba)
         return
-    data = _csv(model, decoded, answer) if output.suffix == ".csv" else msgspec.json.encode(body) + b"\n"
+    if out is None:
+        raise UsageError("say where to write: -o scored.parquet, or -o - for stdout")
+    from lading.batch.run import Wish
+    from lading.batch.sources import find_sources
+
+    sources = find_sources(data, from_kind or ("jsonl" if are_lines(data) else None))
+    wish = Wish(None if out == STDOUT else Path(out), to_kind, _names(columns), proba, restart)
+    with closing(_target(model, **rest)) as target:
+        _score(target, sources, wish)
+
+
+def _target(
+    model: str, *, workers: int | None, concurrency: int, headers: Sequence[str], ignore_versions: bool, **declared: Any
+) -> Target:
+    """What answers: a model, or a service."""
+    from lading.batch.targets import ModelTarget, ServiceTarget
+    from lading.bundle.declared import declared_from
+    from lading.cli.check import read_headers
+
+    if model.startswith(("http://", "https://")):
+        if ignore_versions or any(declared.values()):
+            raise UsageError("what a service serves was said where it was packed or started")
+        return ServiceTarget(model, read_headers(headers), concurrency=concurrency)
+    if headers:
+        raise UsageError("--header is sent to a service", hint="name it: lading predict http://127.0.0.1:8000 …")
+    with data_apart():
+        said = declared_from(**declared)
+        return ModelTarget(Path(model), ignore_versions=ignore_versions, declared=said, workers=workers or _cores())
+
+
+def _cores() -> int:
+    """The processors that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+
+
+def _names(texts: Sequence[str]) -> tuple[str, ...] | None:
+    """Names between commas; one that has a comma stands in quotes, as in CSV."""
+    if not texts:
+        return None
+    return tuple(name.strip() for line in csv.reader(texts) for name in line if name.strip())
+
+
+def _score(target: Target, sources: Sequence[Any], wish: Wish) -> None:
+    from lading.batch.run import run
+    from lading.cli.progress import Progress
+
+    progress = Progress()
+    shown_resumed = False
+
+    def tell(tally: Tally) -> None:
+        nonlocal shown_resumed
+        if tally.resumed and not shown_resumed:
+            click.echo(f"resuming  {tally.resumed} chunks are done", err=True)
+        shown_resumed = True
+        progress.show(tally)
+
     try:
-        output.write_bytes(data)
-    except OSError as error:
-        raise UsageError(f"cannot write {output}: {error.strerror}") from None
-    click.echo(f"wrote     {output}   {len(decoded.rows)} rows", err=True)
-    for warning in answer.warnings:
-        click.echo(f"warning   {warning.column}: {warning.detail}, in {warning.rows} rows", err=True)
+        stdout = sys.stdout.buffer
+        with data_apart():
+            tally = run(target, sources, wish, stdout=stdout, tell=tell)
+    except KeyboardInterrupt:
+        progress.clear()
+        if wish.out is not None and all(source.is_steady for source in sources):
+            click.echo("stopped   the same command goes on from here", err=True)
+        raise
+    except LadingError:
+        progress.clear()
+        raise
+    progress.clear()
+    _tell_end(tally, wish)
 
 
-def _csv(model: Model, decoded: Decoded, answer: Answer) -> bytes:
-    """The rows with their predictions, and probabilities where asked for, in columns behind them."""
-    added = AnswerColumns(model.schema).of(answer.predictions, answer.probabilities)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*model.schema.names, *added])
-    writer.writerows([*row, *more] for row, *more in zip(decoded.rows, *added.values(), strict=True))
-    return text.getvalue().encode()
+def _tell_end(tally: Tally, wish: Wish) -> None:
+    from lading.batch.output import rejects_path
+    from lading.schema.words import printable
+
+    aside = printable(str(rejects_path(wish.out))) if wish.out is not None else ""
+    more = f"; {tally.set_aside:,} set aside" + (f" in {aside}" if aside else "") if tally.set_aside else ""
+    if wish.out is not None:
+        click.echo(f"wrote     {printable(str(wish.out))}   {tally.answered:,} rows{more}", err=True)
+    elif more:
+        click.echo(f"wrote     {tally.answered:,} rows{more}", err=True)
+        for reason in tally.reasons:
+            click.echo(f"  {printable(reason)}", err=True)
+    for (column, detail), rows in tally.unusual.items():
+        click.echo(f"warning   {printable(column)}: {detail}, in {rows:,} rows", err=True)
+    if tally.rows and not tally.answered:
+        hint = f"all reasons are in {aside}" if aside else None
+        raise LadingError(f"no row has an answer; {tally.reasons[0]}", hint=hint)

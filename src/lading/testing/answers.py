@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lading.engine.golden import PROBABILITY_TOLERANCE, Golden, differing
+from lading.remote.about import answer_key
+from lading.remote.wire import Reply, Request, post
 from lading.schema.fields import Output, Value
 from lading.testing.case import Case
-from lading.testing.subject import Subject, answer_key
-from lading.testing.wire import Reply, Request, post
+from lading.testing.subject import Subject
 
 _IDS = (("x-request-id", "lading-check-17"), ("x-correlation-id", "lading-check-all"))
 ROW = "the example row"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from lading.errors import CheckFailed
-from lading.testing.wire import Headers, Reply, Request, ask
+from lading.remote.wire import Headers, Reply, Request, ask
 
 PROBLEM = "application/problem+json"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lading.errors import LadingError
+from lading.remote.wire import Headers
 from lading.schema.cells import Complaint
 from lading.schema.fields import Schema
 from lading.testing.answers import answer_cases
@@ -13,7 +14,6 @@ from lading.testing.inputs import column_cases, problem_cases
 from lading.testing.routes import route_cases, unreadable_cases
 from lading.testing.shapes import shape_cases
 from lading.testing.subject import Subject, subject_at, subject_of_bundle
-from lading.testing.wire import Headers
 
 
 def contract(source: str | Path | Schema, *, headers: Headers | None = None) -> tuple[Case, ...]:

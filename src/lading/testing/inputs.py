@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from lading.remote.wire import Reply, Request, post, post_json
 from lading.schema.cells import Complaint, accepts, cell_checker
 from lading.schema.fields import Field
+from lading.schema.images import KEY
 from lading.schema.problems import MAX_LISTED, suggest
 from lading.testing.answers import ROW, wrong_answers
 from lading.testing.case import Case, Spot, input_refusal
 from lading.testing.subject import Subject
-from lading.testing.wire import Reply, Request, post, post_json
 
 CANARY = "lading-canary-5f0c"
 """A text that no service has of itself: where it comes back, it was repeated."""
@@ -93,7 +94,7 @@ def problem_cases(subject: Subject) -> Iterator[Case]:
 
 
 def _all_missing(subject: Subject) -> Case:
-    names = subject.schema.names
+    names = subject.schema.names if subject.schema.image is None else (KEY,)
     spots = [Spot(name, "schema.missing_column") for name in names[:MAX_LISTED]]
     what = f"all {len(names)} columns" if len(names) <= MAX_LISTED else f"the first {MAX_LISTED} columns"
     request = post(subject.route, {})

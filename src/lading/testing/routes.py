@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 
 from lading.bundle.manifest import ROUTE
+from lading.remote.wire import Reply, Request, post_json
 from lading.schema.fields import Schema
 from lading.testing.case import Case, refusal
 from lading.testing.subject import Subject
-from lading.testing.wire import Reply, Request, post_json
 
 _DOCUMENTS = ("/metadata", "/schema", "/openapi.json")
 

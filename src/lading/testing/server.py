@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lading.errors import LadingError
-from lading.testing.wire import Request, ask
+from lading.remote.wire import Request, ask
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 60.0

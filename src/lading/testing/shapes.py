@@ -12,11 +12,11 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from lading.remote.wire import CSV, Reply, Request, post, post_json
 from lading.schema.cells import read_cell
 from lading.testing.answers import ROW, is_number, kind_in_words, wrong_answers
 from lading.testing.case import Case
 from lading.testing.subject import Subject
-from lading.testing.wire import CSV, Reply, Request, post, post_json
 
 TOLERANCE = 1e-6
 """By what share of the largest number two answers to the same rows may differ."""

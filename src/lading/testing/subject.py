@@ -9,14 +9,14 @@ from typing import Any
 import msgspec
 
 from lading.bundle.bundle import GOLDEN
-from lading.bundle.manifest import ROUTE, Manifest, check_names
+from lading.bundle.manifest import ROUTE
 from lading.engine.golden import Golden, decode_golden
 from lading.engine.loading import open_bundle
-from lading.errors import LadingError, UsageError
-from lading.schema.fields import PREDICTION, Field, Output, Schema, Value
+from lading.remote.about import about_service, answer_key
+from lading.remote.wire import Headers, Reply
+from lading.schema.fields import Field, Output, Schema, Value
 from lading.schema.synthetic import draw_rows, example_row
 from lading.schema.values import plain_row
-from lading.testing.wire import Headers, Reply, Request, ask
 
 _SOME_ROWS = 5
 _MAX_OWN = 20
@@ -31,12 +31,14 @@ class Subject(msgspec.Struct, frozen=True, dict=True):
         route: where it predicts.
         digest: sha256 of its bundle; empty when none was given.
         golden: rows with the answers that they had at packing.
+        keys: columns by which others are looked up: of these, only the example is known to have an answer.
     """
 
     schema: Schema
     route: str = ROUTE
     digest: str = ""
     golden: Golden | None = None
+    keys: tuple[str, ...] = ()
 
     @property
     def output(self) -> Output:
@@ -52,7 +54,9 @@ class Subject(msgspec.Struct, frozen=True, dict=True):
     def rows(self) -> list[list[Any]]:
         """Several such rows, in the schema's order; two of a wide schema."""
         count = min(_SOME_ROWS, max(2, _MAX_CELLS // (4 * len(self.schema.inputs))))
-        return [plain_row(row) for row in draw_rows(self.schema.inputs, None, count)]
+        rows = [plain_row(row) for row in draw_rows(self.schema.inputs, None, count)]
+        keys = {place: self.example[name] for place, name in enumerate(self.schema.names) if name in self.keys}
+        return [[keys.get(place, cell) for place, cell in enumerate(row)] for row in rows]
 
     @property
     def own_columns(self) -> list[Field]:
@@ -69,12 +73,6 @@ class Subject(msgspec.Struct, frozen=True, dict=True):
         return value if isinstance(value, list) else None
 
 
-def answer_key(schema: Schema, *, is_single: bool) -> str:
-    """The member of an answer that has the prediction: an author's name for it is the same for one row and for many."""
-    name = schema.outputs[0].name
-    return "predictions" if name == PREDICTION and not is_single else name
-
-
 def subject_of_bundle(path: Path) -> Subject:
     """What a bundle says of itself; the model in it is not loaded.
 
@@ -84,12 +82,15 @@ def subject_of_bundle(path: Path) -> Subject:
     """
     with open_bundle(path) as bundle:
         bundle.verify()
-        golden = bundle.read_optional(GOLDEN)
+        manifest = bundle.manifest
+        # Golden rows are the model's: where columns are looked up, no request can bring them.
+        golden = bundle.read_optional(GOLDEN) if not manifest.features else None
         return Subject(
-            bundle.manifest.model_schema,
-            route=bundle.manifest.route,
+            manifest.request_schema,
+            route=manifest.route,
             digest=bundle.digest(),
             golden=decode_golden(golden) if golden is not None else None,
+            keys=manifest.keys,
         )
 
 
@@ -99,21 +100,5 @@ def subject_at(url: str, headers: Headers | None = None) -> Subject:
     Raises:
         LadingError: nothing answers there, or what answers is no service of Lading.
     """
-    schema = _get(url, "/schema", headers).json
-    route = _get(url, "/metadata", headers).object.get("route", ROUTE)
-    about = {"name": "live", "version": "0", "flavor": "", "model": "", "class_name": ""}
-    try:
-        manifest = msgspec.convert(about | {"schema": schema, "route": route}, Manifest)
-        # What a bundle may not have is not taken from a service either.
-        check_names(manifest)
-    except (msgspec.ValidationError, UsageError):
-        message = "what /schema and /metadata say cannot be read"
-        raise LadingError(message, hint="is it a service of Lading, and of this version?") from None
-    return Subject(manifest.model_schema, route=manifest.route)
-
-
-def _get(url: str, path: str, headers: Headers | None) -> Reply:
-    reply = ask(url, Request("GET", path), headers)
-    if reply.status != 200:
-        raise LadingError(f"expected 200 from {path}, got {reply}", hint="is it a service of Lading, and is it ready?")
-    return reply
+    about = about_service(url, headers)
+    return Subject(about.schema, route=about.route, keys=about.keys)

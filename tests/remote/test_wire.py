@@ -11,9 +11,10 @@ import pytest
 from tests.testing.relay import answering
 
 from lading.errors import LadingError, UsageError
-from lading.testing import contract, wire
+from lading.remote import wire
+from lading.remote.wire import Reply, Request, ask, split_address
+from lading.testing import contract
 from lading.testing.subject import subject_at
-from lading.testing.wire import Reply, Request, ask, split_address
 
 GET = Request("GET", "/ready")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import re
 import socket
@@ -122,20 +123,54 @@ def ask(url: str, request: Request, headers: Headers | None = None) -> Reply:
         LadingError: nothing answers there.
         UsageError: it is no address.
     """
-    parts = split_address(url)
-    target = parts.path.rstrip("/") + request.path
-    sent = {name.lower(): value for name, value in (headers or {}).items()} | dict(request.headers)
-    if not all(name.isprintable() and value.isprintable() for name, value in sent.items()):
-        raise UsageError("a header has a line end, or another character that none has", hint="strip what was read")
-    with _connected(parts) as connection:
+    with contextlib.closing(Connection(url, headers, timeout_s=TIMEOUT_S)) as connection:
+        return connection.ask(request)
+
+
+class Connection:
+    """Asks the service at an address, one request after the other; for one thread.
+
+    The connection is kept between requests, and made anew after a reply that was none.
+    """
+
+    def __init__(self, url: str, headers: Headers | None = None, *, timeout_s: float) -> None:
+        self._parts = split_address(url)
+        self._headers = {name.lower(): value for name, value in (headers or {}).items()}
+        self._timeout_s = timeout_s
+        self._open: http.client.HTTPConnection | None = None
+
+    def ask(self, request: Request) -> Reply:
+        """The reply; one that breaks off or takes too long is a silent one.
+
+        Raises:
+            LadingError: nothing answers there.
+            UsageError: a header is none.
+        """
+        target = self._parts.path.rstrip("/") + request.path
+        sent = self._headers | dict(request.headers)
+        if not all(name.isprintable() and value.isprintable() for name, value in sent.items()):
+            raise UsageError("a header has a line end, or another character that none has", hint="strip what was read")
+        if self._open is None or self._open.sock is None:  # where the service ended it behind its last reply
+            self._open = _connected(self._parts, self._timeout_s)
+        connection = self._open
         began = time.monotonic()
-        try:
-            connection.request(request.method, target, request.body, sent)
-            reply = _read(connection.getresponse())
-        except (OSError, http.client.HTTPException):
-            reply = Reply(0, silence="no complete answer")
-        is_late = time.monotonic() - began >= TIMEOUT_S
-    return Reply(0, silence=f"no complete answer within {TIMEOUT_S:g} s") if is_late else reply
+        with _ended_after(self._timeout_s, connection):
+            try:
+                connection.request(request.method, target, request.body, sent)
+                reply = _read(connection.getresponse())
+            except (OSError, http.client.HTTPException):
+                reply = Reply(0, silence="no complete answer")
+        if time.monotonic() - began >= self._timeout_s:
+            reply = Reply(0, silence=f"no complete answer within {self._timeout_s:g} s")
+        if not reply.status:
+            self.close()
+        return reply
+
+    def close(self) -> None:
+        """End the connection; the next request makes another one."""
+        if self._open is not None:
+            self._open.close()
+        self._open = None
 
 
 def split_address(url: str) -> SplitResult:
@@ -157,25 +192,28 @@ def split_address(url: str) -> SplitResult:
     return parts
 
 
-@contextmanager
-def _connected(parts: SplitResult) -> Iterator[http.client.HTTPConnection]:
-    """A connection that ends by itself when a request takes too long, however slowly bytes trickle in."""
+def _connected(parts: SplitResult, timeout_s: float) -> http.client.HTTPConnection:
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
+    connection = kind(parts.hostname or "", parts.port, timeout=timeout_s)
     try:
         connection.connect()
     except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or f"no connection within {TIMEOUT_S:g} s"
+        reason = getattr(error, "strerror", None) or f"no connection within {timeout_s:g} s"
         hint = "is it started, and is that its address? lading serve MODEL says it"
         raise LadingError(f"nothing answers at {parts.geturl()}: {reason}", hint=hint) from None
-    watchdog = threading.Timer(TIMEOUT_S, _end, [connection.sock])
+    return connection
+
+
+@contextmanager
+def _ended_after(seconds: float, connection: http.client.HTTPConnection) -> Iterator[None]:
+    """A context in which the connection ends by itself when a request takes too long, however slowly bytes trickle."""
+    watchdog = threading.Timer(seconds, _end, [connection.sock])
     watchdog.daemon = True
     watchdog.start()
     try:
-        yield connection
+        yield
     finally:
         watchdog.cancel()
-        connection.close()
 
 
 def _end(connected: socket.socket) -> None:

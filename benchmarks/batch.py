@@ -1,0 +1,195 @@
+#!/usr/bin/env python3
+"""`lading predict` on millions of rows of Parquet, beside its own engine in process; and the memory that it takes.
+
+In one run: the engine (`Model.run_table`) over chunks that are in memory already, in as many processes as the command
+uses; and the command, from its start to its end, with an id put through. It is the engine, and not the estimator's own
+`predict`, because that is what the command cannot be quicker than; the estimator's is told beside it. Memory is the
+resident memory of all its processes together, sampled from /proc, with a tenth of the rows and with all of them. Linux
+only. Writes `benchmarks/batch.md`; `--rows` makes it shorter.
+"""
+
+import argparse
+import multiprocessing
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).parents[1]
+COLUMNS = 13
+GROUP_ROWS = 250_000
+CHUNK_ROWS = 1 << 16
+SAMPLE_S = 0.02
+WORKERS = len(os.sched_getaffinity(0))
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+NAMES = [f"x{place}" for place in range(COLUMNS)]
+
+
+class Run(NamedTuple):
+    """One run of the command."""
+
+    rows: int
+    seconds: float
+    peak_mb: float
+
+
+def make_model(folder: Path) -> tuple[Path, Path]:
+    """A gradient boosting regression as such are trained: the bundle, and the estimator in a file."""
+    import joblib
+    import numpy as np
+    import pandas as pd
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    import lading
+
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(20_000, COLUMNS)), columns=NAMES)
+    y = X["x0"] * X["x1"] + np.sin(3 * X["x2"]) + X.sum(axis=1) + rng.normal(size=len(X))
+    estimator = HistGradientBoostingRegressor(max_iter=200, random_state=0).fit(X, y)
+    joblib.dump(estimator, folder / "estimator.joblib")
+    bundle = lading.pack(estimator, X, path=folder / "model.lading", compile="require").path
+    return bundle, folder / "estimator.joblib"
+
+
+def make_rows(path: Path, rows: int) -> None:
+    """A Parquet file of an id and numbers."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rng = np.random.default_rng(1)
+    schema = pa.schema([("id", pa.int64()), *((name, pa.float64()) for name in NAMES)])
+    with pq.ParquetWriter(path, schema, use_dictionary=False) as writer:
+        for start in range(0, rows, GROUP_ROWS):
+            count = min(GROUP_ROWS, rows - start)
+            columns = [np.arange(start, start + count), *rng.normal(size=(COLUMNS, count))]
+            writer.write_table(pa.table([pa.array(column) for column in columns], schema=schema))
+
+
+def _predict(way: str, path: Path, rows: int, barrier: Any) -> None:
+    """Predict so many rows of chunks that are in memory."""
+    import numpy as np
+
+    chunk = np.random.default_rng(2).normal(size=(CHUNK_ROWS, COLUMNS))
+    if way == "estimator":
+        import joblib
+        import pandas as pd
+
+        estimator, frame = joblib.load(path), pd.DataFrame(chunk, columns=NAMES)
+        predict = lambda: estimator.predict(frame)  # noqa: E731
+    else:
+        import lading
+        from lading.schema.table import Table
+
+        model = lading.load(path)
+        table = Table(model.schema.inputs, CHUNK_ROWS, matrix=chunk)
+        predict = lambda: model.run_table(table, proba=False)  # noqa: E731
+    predict()
+    barrier.wait()
+    for _ in range(-(-rows // CHUNK_ROWS)):
+        predict()
+    barrier.wait()
+
+
+def in_process(way: str, path: Path, rows: int) -> float:
+    """Rows a second of all processes together."""
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(WORKERS + 1)
+    share = rows // WORKERS
+    processes = [context.Process(target=_predict, args=(way, path, share, barrier)) for _ in range(WORKERS)]
+    for process in processes:
+        process.start()
+    barrier.wait()
+    start = time.perf_counter()
+    barrier.wait()
+    seconds = time.perf_counter() - start
+    for process in processes:
+        process.join()
+    return WORKERS * -(-share // CHUNK_ROWS) * CHUNK_ROWS / seconds
+
+
+def family(pid: int) -> list[int]:
+    """The process and all that it started."""
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    except OSError:
+        return []
+    return [pid, *(each for child in children for each in family(child))]
+
+
+def resident_mb(pid: int) -> float:
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return sum(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS:"))
+
+
+def command(bundle: Path, data: Path, rows: int) -> Run:
+    """The command, from its start to its end."""
+    out = data.with_name("scored.parquet")
+    words = ["predict", bundle, data, "-o", out, "--columns", "id"]
+    start, peak_mb = time.perf_counter(), 0.0
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lading", *map(str, words)], env=ENVIRONMENT, stderr=subprocess.PIPE, text=True
+    )
+    while process.poll() is None:
+        peak_mb = max(peak_mb, sum(map(resident_mb, family(process.pid))))
+        try:
+            process.wait(SAMPLE_S)
+        except subprocess.TimeoutExpired:
+            continue
+    seconds = time.perf_counter() - start
+    told = process.communicate()[1]
+    if process.returncode or f"{rows:,} rows" not in told:
+        raise SystemExit(told)
+    out.unlink()
+    return Run(rows, seconds, peak_mb)
+
+
+def report(engine: float, estimator: float, few: Run, many: Run) -> str:
+    rates = [run.rows / run.seconds for run in (few, many)]
+    lines = ["# Files: millions of rows", ""]
+    lines += [
+        f"`python benchmarks/batch.py`: Python {platform.python_version()}, {WORKERS} processors, as many workers."
+    ]
+    lines += [f"{many.rows:,} rows of Parquet, an id and {COLUMNS} numbers, through a compiled gradient boosting of"]
+    lines += ["200 trees into Parquet, with the id put through. Start and loading are part of the command's time.", ""]
+    lines += ["| | rows | seconds | rows/s | of the engine's | peak memory, MB |", "|---|---|---|---|---|---|"]
+    for name, rate in (("the engine in process", engine), ("scikit-learn's `predict`", estimator)):
+        lines += [f"| {name} | | | {rate:,.0f} | {rate / engine:.2f} | |"]
+    for run, rate in zip((few, many), rates, strict=True):
+        cells = [f"{run.rows:,}", f"{run.seconds:.1f}", f"{rate:,.0f}", f"{rate / engine:.2f}", f"{run.peak_mb:.0f}"]
+        lines += [f"| `lading predict` | {' | '.join(cells)} |"]
+    lines += ["", f"With ten times the rows it takes {many.peak_mb / few.peak_mb:.2f} times the memory."]
+    return "\n".join([*lines, ""])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=10_000_000)
+    rows = parser.parse_args().rows
+    sys.path.insert(0, str(ROOT / "src"))
+    os.environ.update(ENVIRONMENT | ONE_THREAD)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        bundle, estimator_path = make_model(folder)
+        make_rows(folder / "few.parquet", rows // 10)
+        make_rows(folder / "many.parquet", rows)
+        few = command(bundle, folder / "few.parquet", rows // 10)
+        many = command(bundle, folder / "many.parquet", rows)
+        engine = in_process("engine", bundle, rows)
+        estimator = in_process("estimator", estimator_path, max(rows // 10, CHUNK_ROWS))
+    text = report(engine, estimator, few, many)
+    Path(__file__).with_suffix(".md").write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
