@@ -4,14 +4,20 @@
 In one run: the engine (`Model.run_table`) over chunks that are in memory already, in as many processes as the command
 uses; and the command, from its start to its end, with an id put through. It is the engine, and not the estimator's own
 `predict`, because that is what the command cannot be quicker than; the estimator's is told beside it. Memory is the
-resident memory of all its processes together, sampled from /proc, with a tenth of the rows and with all of them. Linux
-only. Writes `benchmarks/batch.md`; `--rows` makes it shorter.
+resident memory of all its processes together, sampled from /proc, with a tenth of the rows and with all of them. Then
+the same command is killed again and again (SIGKILL, at random times), and its output compared. Linux only. Writes
+`benchmarks/batch.md`, and the raw figures to `benchmarks/batch.json`; `--rows` and `--kills` make it shorter.
 """
 
 import argparse
+import hashlib
+import json
 import multiprocessing
 import os
 import platform
+import random
+import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -36,6 +42,7 @@ class Run(NamedTuple):
     rows: int
     seconds: float
     peak_mb: float
+    digest: str = ""
 
 
 def make_model(folder: Path) -> tuple[Path, Path]:
@@ -131,14 +138,28 @@ def resident_mb(pid: int) -> float:
     return sum(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS:"))
 
 
-def command(bundle: Path, data: Path, rows: int) -> Run:
-    """The command, from its start to its end."""
-    out = data.with_name("scored.parquet")
-    words = ["predict", bundle, data, "-o", out, "--columns", "id"]
-    start, peak_mb = time.perf_counter(), 0.0
-    process = subprocess.Popen(
+def started(bundle: Path, data: Path) -> "subprocess.Popen[str]":
+    words = ["predict", bundle, data, "-o", data.with_name("scored.parquet"), "--columns", "id"]
+    return subprocess.Popen(
         [sys.executable, "-m", "lading", *map(str, words)], env=ENVIRONMENT, stderr=subprocess.PIPE, text=True
     )
+
+
+def killed(bundle: Path, data: Path, after_s: float) -> bool:
+    """Kill the command after so long; false where it had ended before."""
+    process = started(bundle, data)
+    try:
+        process.communicate(timeout=after_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+    return process.returncode == -signal.SIGKILL
+
+
+def command(bundle: Path, data: Path, rows: int) -> Run:
+    """The command, from its start to its end."""
+    start, peak_mb = time.perf_counter(), 0.0
+    process = started(bundle, data)
     while process.poll() is None:
         peak_mb = max(peak_mb, sum(map(resident_mb, family(process.pid))))
         try:
@@ -149,16 +170,26 @@ def command(bundle: Path, data: Path, rows: int) -> Run:
     told = process.communicate()[1]
     if process.returncode or f"{rows:,} rows" not in told:
         raise SystemExit(told)
+    out = data.with_name("scored.parquet")
+    with out.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
     out.unlink()
-    return Run(rows, seconds, peak_mb)
+    return Run(rows, seconds, peak_mb, digest)
 
 
-def report(engine: float, estimator: float, few: Run, many: Run) -> str:
+def after_kills(bundle: Path, data: Path, whole: Run, kills: int) -> tuple[int, Run]:
+    """How often the command was killed, at random times in its course, and what it gave when it was left to end."""
+    lots = random.Random(0)
+    longest_s = 2 * whole.seconds / (kills + 2)
+    count = sum(killed(bundle, data, lots.uniform(0, longest_s)) for _ in range(kills))
+    return count, command(bundle, data, whole.rows)
+
+
+def report(engine: float, estimator: float, few: Run, many: Run, killed: tuple[int, Run]) -> str:
+    kills, resumed = killed
     rates = [run.rows / run.seconds for run in (few, many)]
     lines = ["# Files: millions of rows", ""]
-    lines += [
-        f"`python benchmarks/batch.py`: Python {platform.python_version()}, {WORKERS} processors, as many workers."
-    ]
+    lines += [f"`scripts/bench files`: Python {platform.python_version()}, {WORKERS} processors, as many workers."]
     lines += [f"{many.rows:,} rows of Parquet, an id and {COLUMNS} numbers, through a compiled gradient boosting of"]
     lines += ["200 trees into Parquet, with the id put through. Start and loading are part of the command's time.", ""]
     lines += ["| | rows | seconds | rows/s | of the engine's | peak memory, MB |", "|---|---|---|---|---|---|"]
@@ -168,13 +199,17 @@ def report(engine: float, estimator: float, few: Run, many: Run) -> str:
         cells = [f"{run.rows:,}", f"{run.seconds:.1f}", f"{rate:,.0f}", f"{rate / engine:.2f}", f"{run.peak_mb:.0f}"]
         lines += [f"| `lading predict` | {' | '.join(cells)} |"]
     lines += ["", f"With ten times the rows it takes {many.peak_mb / few.peak_mb:.2f} times the memory."]
+    same = "the same file" if resumed.digest == many.digest else "**another file**"
+    lines += [f"Killed {kills} times at random and then left to end, it gives {same}, byte for byte."]
     return "\n".join([*lines, ""])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=10_000_000)
-    rows = parser.parse_args().rows
+    parser.add_argument("--kills", type=int, default=20)
+    asked = parser.parse_args()
+    rows = asked.rows
     sys.path.insert(0, str(ROOT / "src"))
     os.environ.update(ENVIRONMENT | ONE_THREAD)
     with tempfile.TemporaryDirectory() as name:
@@ -182,12 +217,18 @@ def main() -> None:
         bundle, estimator_path = make_model(folder)
         make_rows(folder / "few.parquet", rows // 10)
         make_rows(folder / "many.parquet", rows)
+        some = max(rows // 10, CHUNK_ROWS)
         few = command(bundle, folder / "few.parquet", rows // 10)
+        # Before and after, as the machine may be another one meanwhile.
+        engine = [in_process("engine", bundle, some)]
         many = command(bundle, folder / "many.parquet", rows)
-        engine = in_process("engine", bundle, rows)
-        estimator = in_process("estimator", estimator_path, max(rows // 10, CHUNK_ROWS))
-    text = report(engine, estimator, few, many)
+        engine += [in_process("engine", bundle, some) for _ in range(2)]
+        estimator = in_process("estimator", estimator_path, some)
+        killed = after_kills(bundle, folder / "many.parquet", many, asked.kills)
+    text = report(statistics.median(engine), estimator, few, many, killed)
     Path(__file__).with_suffix(".md").write_text(text)
+    raw = {"engine_rows_per_s": engine, "estimator_rows_per_s": estimator, "runs": [few, many, killed[1]]}
+    Path(__file__).with_suffix(".json").write_text(json.dumps(raw, indent=1) + "\n")
     print(text)
 
 

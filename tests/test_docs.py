@@ -45,7 +45,22 @@ DOCS = ROOT / "docs"
 TUTORIAL = DOCS / "tutorial.md"
 EXAMPLES = ROOT / "examples"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md")), *sorted(EXAMPLES.rglob("*.md"))]
-MADE = shutil.ignore_patterns("*.joblib", "*.pkl", "*.lading", "*.ubj", "*.csv", "*.log", "__pycache__")
+MADE = shutil.ignore_patterns(
+    *(
+        "*.db",
+        "*.joblib",
+        "*.pkl",
+        "*.pkl.gz",
+        "*.lading",
+        "*.ubj",
+        "*.csv",
+        "*.log",
+        "*.png",
+        "test-images",
+        "*metadata.json",
+        "__pycache__",
+    )
+)
 """What the examples make in their own folders."""
 PATIENCE_S = 60.0
 ANY_LINES = "…"

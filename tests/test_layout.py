@@ -21,10 +21,10 @@ LAYERS = (
     {"settings"},
     {"schema"},
     {"bundle"},
-    {"flavors"},
+    {"flavors", "remote"},
     {"engine"},
     {"service"},
-    {"journal", "monitor", "http", "grpc", "batch", "ui"},
+    {"journal", "monitor", "features", "http", "grpc", "batch", "ui"},
     {"serve", "ship", "testing"},
     {"cli"},
     {"__main__"},
@@ -36,12 +36,15 @@ CEILINGS = {"ship": "bundle"}
 """The highest part that a part may import, where that is less than its layer would allow."""
 WALLS = {
     "ship": {"engine", "http", "flavors"},
-    "engine": {"journal", "monitor"},
-    "service": {"journal", "monitor"},
+    "engine": {"journal", "monitor", "features"},
+    "service": {"journal", "monitor", "features"},
     "http": {"flavors", "journal", "monitor"},
     "grpc": {"flavors", "journal", "monitor"},
 }
-FRAMEWORKS = {"sklearn", "pandas", "joblib", "onnxruntime", "onnx", "skl2onnx", "skops", "scipy", "pyarrow"}
+FRAMEWORKS = {
+    *("sklearn", "pandas", "joblib", "onnxruntime", "onnx", "skl2onnx", "skops", "scipy", "pyarrow"),
+    *("psycopg", "redis"),
+}
 VAGUE = {"util", "utils", "helper", "helpers", "common", "misc"}
 MAX_LINES = 400
 

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from lading.bundle.declared import Declared, DeclaredInput
+from lading.bundle.lookups import Lookup
 from lading.bundle.manifest import Code, Data, Engine, Manifest, Member, Parity, Requirement
 from lading.cli import cli
 from lading.engine.golden import Golden
@@ -30,8 +31,10 @@ from lading.settings import PREFIX, SETTINGS, Setting, Settings
 DOCS = Path(__file__).parents[1] / "docs"
 
 # A code says the family of the error and, behind a dot, the error; these families hold nothing else.
-ERROR_FAMILIES = {"schema", "input", "request", "output", "route", "query", "proba", "range", "category"}
-FILE_SUFFIXES = {"json", "toml"}
+ERROR_FAMILIES = {
+    *("schema", "input", "request", "output", "route", "query", "proba", "range", "category", "features", "image"),
+}
+FILE_SUFFIXES = {"json", "png", "toml"}
 
 
 def _page(name: str) -> str:
@@ -164,6 +167,7 @@ STRUCTS = (
     Member,
     Code,
     Data,
+    Lookup,
     Engine,
     Parity,
     Schema,
@@ -184,6 +188,7 @@ def test_every_field_of_a_bundle_is_on_its_page(struct: type[msgspec.Struct]):
 def test_every_key_of_lading_toml_is_on_its_page():
     keys = {key.strip("[]").partition(".")[0] for key in _rows(_page("how-to/metadata.md"))}
     assert keys >= {*Declared.__struct_fields__, *DeclaredInput.__struct_fields__}
+    assert _rows(_page("how-to/features.md")).keys() >= {*Lookup.__struct_fields__}
 
 
 # --- flavors

@@ -245,3 +245,11 @@ def test_words_are_colored_on_a_terminal_only(
 
 def test_no_setting_of_the_person_who_tests_is_left():
     assert [name for name in os.environ if name.startswith("LADING_")] == []
+
+
+def test_an_address_that_may_hold_a_password_is_not_shown():
+    settings = load_settings(environ={"LADING_FEATURES_URL": "redis://:canary@host"})
+    assert settings.features_url == "redis://:canary@host"
+    assert "canary" not in f"{settings!r} {settings}"
+    assert "features_url='…'" in repr(settings)
+    assert "features_url=''" in repr(Settings())

@@ -12,11 +12,13 @@
     ├── InputError             the input does not fit the schema: `problems` has them all
     ├── BrokenInput            the input could not be read at all: no JSON, no CSV, too deep
     ├── TooLarge               the input is beyond a limit: bytes, rows, cells
+    ├── FeaturesInvalid        what a store gave for a key is not what the columns take
     ├── PredictionFailed       the model raised, or gave an answer that may not leave
     └── Refused                nothing is wrong with the request, but not now
         ├── NotReady           the model is still loading, or failed to
         ├── QueueFull          more is waiting than may wait
         ├── DeadlineExceeded   the answer would come too late
+        ├── FeaturesUnavailable the store of the features does not answer
         └── JournalUnavailable the decision could not be recorded, so it is not given
 
 Codes are stable. Transport numbers are not here: HTTP status, exit code and, later, gRPC code are small tables
@@ -34,6 +36,8 @@ __all__ = [
     "CheckFailed",
     "DeadlineExceeded",
     "EnvironmentMismatch",
+    "FeaturesInvalid",
+    "FeaturesUnavailable",
     "FormatError",
     "InputError",
     "JournalUnavailable",
@@ -152,6 +156,12 @@ class TooLarge(LadingError):
     code = "input.too_large"
 
 
+class FeaturesInvalid(LadingError):
+    """What a store gave for a key is not what the columns take, or leaves one out: no fault of the caller's."""
+
+    code = "features.invalid"
+
+
 class PredictionFailed(LadingError):
     """The model raised an exception, or gave an answer that may not leave (not finite, out of range)."""
 
@@ -184,6 +194,12 @@ class DeadlineExceeded(Refused):
     """The deadline passed before the answer was there; the message says in which phase."""
 
     code = "deadline_exceeded"
+
+
+class FeaturesUnavailable(Refused):
+    """The store of the features does not answer, or not in time."""
+
+    code = "features.unavailable"
 
 
 class JournalUnavailable(Refused):

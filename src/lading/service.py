@@ -1,7 +1,7 @@
 """The data plane: one model, ready or not, that takes checked rows and answers them. It translates nothing.
 
-What stands around it is handed in and keeps the protocols below: the gate before the answers (`Commit`), and the
-counters that everybody reads (`Counters`).
+What stands around it is handed in and keeps the protocols below: the gate before the answers (`Commit`), the
+counters that everybody reads (`Counters`), and what completes rows that come without some columns (`Features`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from lading.bundle.about import about
 from lading.bundle.manifest import Manifest
 from lading.engine.answers import AnswerFormat, Checked
 from lading.engine.batcher import Batcher, Run
@@ -24,15 +25,14 @@ from lading.engine.model import Model
 from lading.engine.pace import Pace, measure
 from lading.errors import LadingError, ModelError, NotReady, PredictionFailed, UsageError
 from lading.schema.decode import Decoder, Limits
+from lading.schema.fields import Schema
 from lading.schema.synthetic import draw_rows
 from lading.schema.table import Row
 from lading.schema.unusual import Unusual
 from lading.settings import Settings
 
-__all__ = ["Batch", "Commit", "Counters", "Service", "State", "commit_at_once"]
+__all__ = ["Batch", "Commit", "Counters", "Features", "Service", "State", "commit_at_once"]
 
-_LOGGED_FACTS = 16
-_LOGGED_CHARS = 100
 _BROKEN = "the file is broken, or was saved with other versions: lading doctor FILE"
 
 
@@ -53,6 +53,35 @@ class Counters(Protocol):
 
     def set(self, name: str, value: float, label: str = "") -> None:
         """Say how something stands now in this process."""
+
+
+class Features(Protocol):
+    """Completes the rows of requests, which have keys where the model has columns. Used from one event loop."""
+
+    async def complete(self, rows: Sequence[Row], timeout_s: float) -> Sequence[Row]:
+        """The rows as the model takes them.
+
+        Raises:
+            UnknownKeys: the store does not know all of the keys.
+            Refused: it does not answer, or not in time.
+            FeaturesInvalid: what it gave is not what the columns take.
+        """
+
+    def close(self) -> None:
+        """Leave the store."""
+
+
+MakeFeatures = Callable[[Manifest], Features]
+"""Makes what completes the rows for a model that has lookups; may refuse to, which keeps the service from starting."""
+
+
+def no_features(manifest: Manifest) -> Features:
+    """Nothing, where nothing was handed in.
+
+    Raises:
+        UsageError: always.
+    """
+    raise UsageError(f"{manifest.name} looks features up, and nothing here does that")
 
 
 class State(enum.Enum):
@@ -77,7 +106,14 @@ class Service:
         answered: called when the requests of a batch have their answers, for what can be done for all at once.
     """
 
-    def __init__(self, settings: Settings, counters: Counters, *, commit: Commit = commit_at_once) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        counters: Counters,
+        *,
+        commit: Commit = commit_at_once,
+        features: MakeFeatures = no_features,
+    ) -> None:
         self.settings = settings
         self.counters = counters
         self.failure: LadingError | None = None
@@ -87,6 +123,9 @@ class Service:
         self.answered: Callable[[], None] = lambda: None
         self._is_closed = False
         self._commit = commit
+        self._make_features = features
+        self._features: Features | None = None
+        self._schema: Schema | None = None
         self._model: Model | None = None
         self._decoder: Decoder | None = None
         self._batcher: Batcher | None = None
@@ -101,9 +140,11 @@ class Service:
         """
         try:
             model = load()
+            manifest, schema = model.manifest, model.manifest.request_schema
+            features = self._make_features(manifest) if manifest.features else None
             golden_rows = check_golden(model)
             batcher = self._make_batcher(model, self._pace(model))
-            decoder = Decoder(model.schema, Limits(self.settings.max_rows, self.settings.max_cells))
+            decoder = Decoder(schema, self._limits)
         except LadingError as error:
             self.failure = error
             raise
@@ -112,9 +153,9 @@ class Service:
             self.failure = ModelError(f"the model cannot be loaded: {type(error).__name__}", hint=_BROKEN)
             raise self.failure from error
         self._tell(model, golden_rows)
-        manifest = model.manifest
-        self.label, self.route, self.about = f"{manifest.name}/{manifest.version}", manifest.route, _about(manifest)
+        self.label, self.route, self.about = f"{manifest.name}/{manifest.version}", manifest.route, about(manifest)
         self._format = AnswerFormat(model.schema)
+        self._schema, self._features = schema, features
         self._decoder, self._batcher, self._model = decoder, batcher, model
         return model
 
@@ -127,6 +168,8 @@ class Service:
         self.is_draining = self._is_closed = True
         if self._batcher is not None:
             self._batcher.close()
+        if self._features is not None:
+            self._features.close()
 
     @property
     def state(self) -> State:
@@ -147,7 +190,13 @@ class Service:
     @property
     def is_quick(self) -> bool:
         """Whether a small request may be decoded in the event loop, and is asked of the model as it comes."""
-        return self._decoder is not None and not self._is_closed
+        decoder = self._decoder
+        return decoder is not None and not decoder.takes_images and self._features is None and not self._is_closed
+
+    @property
+    def looks_up(self) -> bool:
+        """Whether requests come without some of the model's columns."""
+        return self._features is not None
 
     @property
     def busy_s(self) -> float:
@@ -171,8 +220,19 @@ class Service:
         return self.model.manifest
 
     @property
+    def schema(self) -> Schema:
+        """What requests bring and what they are answered: the model's own schema, unless some of it is looked up.
+
+        Raises:
+            NotReady: there is no model.
+        """
+        if self._schema is None:
+            raise NotReady(self.state.value)
+        return self._schema
+
+    @property
     def decoder(self) -> Decoder:
-        """Reads requests by the model's schema.
+        """Reads requests by their schema.
 
         Raises:
             NotReady: nothing is predicted, not yet or no more.
@@ -198,8 +258,16 @@ class Service:
         told: dict[str, Any] = msgspec.to_builtins(model.manifest)
         for name in ("files", "schema"):
             told.pop(name)
-        schema: dict[str, Any] = msgspec.to_builtins(model.schema)
+        # How and where they are looked up is no matter of the caller's.
+        told["features"] = {
+            name: {"key": lookup.key, "columns": lookup.columns} for name, lookup in model.manifest.features.items()
+        }
+        schema: dict[str, Any] = msgspec.to_builtins(self.schema)
         return told | {"digest": f"sha256:{model.digest}"} | schema
+
+    async def complete(self, rows: Sequence[Row], timeout_s: float) -> Sequence[Row]:
+        """The rows of a request as the model takes them, with what is looked up; raises as `Features.complete`."""
+        return rows if self._features is None else await self._features.complete(rows, timeout_s)
 
     def predict(self, rows: Sequence[Row], done: Done, *, proba: bool, deadline: float | None, context: Any) -> Job:
         """Queue checked rows; `done` is called once, from the event loop, with the answer or the error.
@@ -236,6 +304,11 @@ class Service:
         if isinstance(outcome, LadingError):
             raise outcome
         return outcome
+
+    @property
+    def _limits(self) -> Limits:
+        settings = self.settings
+        return Limits(settings.max_rows, settings.max_cells, settings.max_image_pixels)
 
     def _pace(self, model: Model) -> Pace:
         rows = draw_rows(model.schema.inputs, model.reference, min(64, self.settings.max_batch_rows))
@@ -299,17 +372,3 @@ class Service:
                 for warning in outcome.warnings:
                     counters.add("warnings", warning.column, warning.rows)
         self._commit(batch, done)
-
-
-def _about(manifest: Manifest) -> msgspec.Raw:
-    """What the log says of a model with each request, and so only what is short."""
-    short = {name: value for name, value in manifest.metadata.items() if _is_short(value)}
-    metadata = dict(list(short.items())[:_LOGGED_FACTS])
-    about = {"name": manifest.name, "version": manifest.version, **({"metadata": metadata} if metadata else {})}
-    return msgspec.Raw(msgspec.json.encode(about))
-
-
-def _is_short(value: object) -> bool:
-    if isinstance(value, str):
-        return len(value) <= _LOGGED_CHARS
-    return isinstance(value, bool | int | float)

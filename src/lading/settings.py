@@ -37,6 +37,7 @@ class Setting(msgspec.Struct, frozen=True):
     minimum: float | None = None
     choices: tuple[str, ...] = ()
     is_networks: bool = False
+    is_secret: bool = False
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -50,6 +51,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("max_body_bytes", 8 << 20, "Bytes that a request's body may have.", minimum=1),
     Setting("max_rows", 10_000, "Rows that one request may have.", minimum=1),
     Setting("max_cells", 5_000_000, "Cells, rows times columns, that one request may have.", minimum=1),
+    Setting(
+        "max_image_pixels", 40_000_000, "Pixels that the images of one request may have together, as sent.", minimum=1
+    ),
     Setting("max_batch_rows", 1024, "Rows that go through the model together.", minimum=1),
     Setting("max_queue_rows", 20_000, "Rows that may wait for the model; more are refused with 503.", minimum=1),
     Setting(
@@ -66,6 +70,14 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("keep_alive_s", 15.0, "Seconds that an idle connection is kept.", minimum=0),
     Setting("max_connections", 1000, "Connections that a process holds; more are refused with 503.", minimum=1),
     Setting("max_connections_per_address", 100, "Connections that it holds from one address.", minimum=1),
+    Setting(
+        "features_url",
+        "",
+        "Where features are looked up: sqlite:///, postgresql:// or redis://, or two of them with a space between.",
+        is_secret=True,
+    ),
+    Setting("features_timeout_s", 1.0, "Seconds that a request may wait for features.", minimum=0.001),
+    Setting("features_cache_rows", 100_000, "Keys of each lookup that a process remembers.", minimum=1),
     Setting(
         "trusted_hops",
         "",
@@ -98,6 +110,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_body_bytes: int = 8 << 20
     max_rows: int = 10_000
     max_cells: int = 5_000_000
+    max_image_pixels: int = 40_000_000
     max_batch_rows: int = 1024
     max_queue_rows: int = 20_000
     request_timeout_s: float = 10.0
@@ -109,11 +122,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     keep_alive_s: float = 15.0
     max_connections: int = 1000
     max_connections_per_address: int = 100
+    features_url: str = ""
+    features_timeout_s: float = 1.0
+    features_cache_rows: int = 100_000
     trusted_hops: str = ""
     drain_s: float = 5.0
     shutdown_s: float = 30.0
     start_timeout_s: float = 600.0
     stuck_s: float = 30.0
+
+    def __repr__(self) -> str:
+        said = {name: getattr(self, name) for name in self.__struct_fields__}
+        said |= {setting.name: "…" for setting in SETTINGS if setting.is_secret and said[setting.name]}
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in said.items())})"
 
     @property
     def is_supervised(self) -> bool:

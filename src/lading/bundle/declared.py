@@ -26,6 +26,8 @@ import msgspec
 import numpy as np
 
 from lading.bundle.domain import closed_where_finite, fit_domain, read_domain
+from lading.bundle.image import DeclaredImage, declare_image, image_from
+from lading.bundle.lookups import Lookup
 from lading.bundle.manifest import safe_name
 from lading.errors import SettingsError, UsageError
 from lading.schema.cells import accepts, cell_checker, numpy_dtype
@@ -62,7 +64,9 @@ class Declared(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     input_names: tuple[str, ...] = ()
     code: tuple[str, ...] | str = ()
     files: tuple[str, ...] | str = ()
+    image: DeclaredImage | None = None
     inputs: dict[str, DeclaredInput] = {}
+    features: dict[str, Lookup] = {}
     metadata: dict[str, Any] = {}
 
     @property
@@ -98,13 +102,21 @@ def read_declared(table: dict[str, Any], where: str = "lading.toml") -> Declared
         SettingsError: a key is unknown or a value is of the wrong kind; names the key that was probably meant.
     """
     _refuse_unknown(table, Declared.__struct_fields__, where)
-    inputs = table.get("inputs")
-    for name, part in inputs.items() if isinstance(inputs, dict) else ():
-        place = f"[inputs.{name}] of {where}"
-        if isinstance(part, dict):
-            _refuse_unknown(part, DeclaredInput.__struct_fields__, place)
-        _convert(part, DeclaredInput, place)
+    _check_parts(table, "inputs", DeclaredInput, where)
+    _check_parts(table, "features", Lookup, where)
+    if isinstance(image := table.get("image"), dict):
+        _refuse_unknown(image, DeclaredImage.__struct_fields__, f"[image] of {where}")
     return _convert(table, Declared, where)
+
+
+def _check_parts(table: dict[str, Any], key: str, kind: type[msgspec.Struct], where: str) -> None:
+    """Refuse a named part that is wrong by itself, so that the error says which."""
+    parts = table.get(key)
+    for name, part in parts.items() if isinstance(parts, dict) else ():
+        place = f"[{key}.{name}] of {where}"
+        if isinstance(part, dict):
+            _refuse_unknown(part, kind.__struct_fields__, place)
+        _convert(part, kind, place)
 
 
 def _refuse_unknown(keys: Iterable[str], known: tuple[str, ...], where: str) -> None:
@@ -146,6 +158,10 @@ def declared_from(
     input_names: str | None = None,
     code: Iterable[str] = (),
     files: Iterable[str] = (),
+    image: str | None = None,
+    gray: bool = False,
+    invert: bool = False,
+    scale: str | None = None,
     target: str | None = None,
 ) -> Declared:
     """What the options of a command line declare.
@@ -166,7 +182,8 @@ def declared_from(
         input_names=_words(input_names),
         code=tuple(code),
         files=tuple(files),
-        output_range=_range(output_range) if output_range else None,
+        image=image_from(image, gray=gray, invert=invert, scale=_range("scale", scale) if scale else None),
+        output_range=_range("output range", output_range) if output_range else None,
         inputs=inputs,
     )
 
@@ -175,14 +192,15 @@ def _words(text: str | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",")) if text else ()
 
 
-def _range(text: str) -> tuple[float, float]:
+def _range(what: str, text: str) -> tuple[float, float]:
     low, dots, high = text.partition("..")
     try:
         if not dots:
             raise ValueError
         return float(low), float(high)
     except ValueError:
-        raise SettingsError("an output range is MIN..MAX", hint="--output-range 0..100") from None
+        hint = f"--{what.replace(' ', '-')} 0..100"
+        raise SettingsError(f"the {what} is MIN..MAX", hint=hint) from None
 
 
 def named(learned: Learned, names: tuple[str, ...]) -> Learned:
@@ -216,7 +234,8 @@ def declare(schema: Schema, declared: Declared) -> Schema:
             raise SettingsError(f"`{name}` is not an input of the model", hint=hint)
     inputs = tuple(_declare_field(field, declared.inputs.get(field.name)) for field in schema.inputs)
     outputs = tuple(_declare_output(output, declared) for output in schema.outputs)
-    return msgspec.structs.replace(schema, inputs=inputs, outputs=outputs)
+    schema = msgspec.structs.replace(schema, inputs=inputs, outputs=outputs)
+    return declare_image(schema, declared.image) if declared.image is not None else schema
 
 
 def _declare_field(field: Field, declared: DeclaredInput | None) -> Field:
@@ -289,11 +308,15 @@ def read_metadata(model_path: Path) -> dict[str, Any]:
     Raises:
         UsageError: the file is too large, or is not a JSON object.
     """
+    path = metadata_file(model_path)
+    return _read_object(path) if path is not None else {}
+
+
+def metadata_file(model_path: Path) -> Path | None:
+    """The file of metadata beside a model: its own, or else that of all models in the folder."""
     stem = model_path.name.split(".")[0]
-    for path in (model_path.with_name(f"{stem}.metadata.json"), model_path.with_name("metadata.json")):
-        if path.is_file():
-            return _read_object(path)
-    return {}
+    paths = (model_path.with_name(f"{stem}.metadata.json"), model_path.with_name("metadata.json"))
+    return next(filter(Path.is_file, paths), None)
 
 
 def _read_object(path: Path) -> dict[str, Any]:

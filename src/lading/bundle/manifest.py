@@ -9,8 +9,11 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
+from lading.bundle.image import check_image
+from lading.bundle.lookups import Lookup, check_lookups, request_schema
 from lading.errors import BundleError, UsageError
 from lading.schema.fields import MAX_FIELDS, MAX_NAME_CHARS, Schema
+from lading.schema.words import shortened
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -143,6 +146,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         data: what the schema was learned from, where there was a sample.
         engine: what answers; None where the flavor's own format is the engine, and in bundles of old.
         route: where predictions are asked for.
+        features: inputs that a store has by a key, which requests bring in their place.
         code: the author's own Python that the model needs.
         entry: the function or class that is the model, where its file is Python.
         files: every other file in the bundle.
@@ -163,9 +167,25 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     data: Data | None = None
     engine: Engine | None = None
     route: str = ROUTE
+    features: dict[str, Lookup] = {}
     code: tuple[Code, ...] = ()
     entry: str = ""
     files: tuple[Member, ...] = ()
+
+    @property
+    def request_schema(self) -> Schema:
+        """What requests bring, and what they are answered."""
+        return request_schema(self.model_schema, self.features)
+
+    @property
+    def lookups_in_words(self) -> tuple[str, ...]:
+        """What is looked up by which key."""
+        return tuple(f"{shortened(lookup.columns)} by {lookup.key}" for lookup in self.features.values())
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The columns of requests by which others are looked up."""
+        return tuple(lookup.key for lookup in self.features.values())
 
     @property
     def is_compiled(self) -> bool:
@@ -256,6 +276,7 @@ def check_names(manifest: Manifest) -> None:
         if not 0 < len(name) <= MAX_NAME_CHARS or not name.isprintable():
             raise UsageError(f"the name of column {position} is empty, too long, or holds control characters")
     _check_schema(manifest.model_schema)
+    check_lookups(manifest.model_schema, manifest.features)
     _check_engine(engine)
     _check_route(manifest.route)
     _check_code(manifest)
@@ -291,6 +312,10 @@ def _check_schema(schema: Schema) -> None:
             f"an output's name has letters, digits and `_`, and is none of {reserved}",
             hint="--output score; the file to write is -o FILE",
         )
+    if schema.image is not None:
+        check_image(schema.image)
+        if schema.image.columns != len(schema.inputs) or {field.kind for field in schema.inputs} != {"float"}:
+            raise UsageError("what the schema says of an image does not fit its columns")
     for output in schema.outputs:
         if output.labels and len(output.labels) != len(output.classes):
             raise UsageError(f"the output `{output.name}` has other numbers of labels and classes")

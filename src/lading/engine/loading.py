@@ -181,6 +181,7 @@ def manifest_of(file: ModelFile, predictor: Predictor, declared: Declared, schem
         python=platform.python_version(),
         notes=(*file.code.notes, *notes_of(predictor, declared)),
         route=declared.route or ROUTE,
+        features=declared.features,
         code=file.code.files,
         entry=file.entry,
     )
@@ -191,8 +192,8 @@ def manifest_of(file: ModelFile, predictor: Predictor, declared: Declared, schem
 def notes_of(predictor: Predictor, declared: Declared) -> tuple[str, ...]:
     """What a model could not say of its inputs; nothing where their author has said what each of them is."""
     learned = named(predictor.learn(), declared.input_names)
-    is_said = all(declared.inputs.get(field.name, DeclaredInput()).kind for field in learned.fields)
-    return () if is_said and learned.fields else learned.notes
+    are_said = all(declared.inputs.get(field.name, DeclaredInput()).kind for field in learned.fields)
+    return () if learned.fields and (are_said or declared.image is not None) else learned.notes
 
 
 def requirements_of(needs: Needs, predictor: Predictor) -> tuple[Requirement, ...]:

@@ -12,7 +12,7 @@ from typing import Any, get_args
 import msgspec
 
 from lading.bundle.bundle import SUFFIX, write_bundle
-from lading.bundle.declared import Declared, default_name, read_declared, read_metadata
+from lading.bundle.declared import Declared, default_name, metadata_file, read_declared, read_metadata
 from lading.bundle.manifest import (
     ENGINE,
     GOLDEN,
@@ -104,6 +104,8 @@ def pack(
         report("code", _code_in_words(code, file))
     for note in file.code.notes:
         report("note", note)
+    if file.path is not None and (beside := metadata_file(file.path)) is not None:
+        report("metadata", f"from {beside.name}")
     sample = _sample(X)
     schema, reference = learn(predictor, sample, said, y)
     report("schema", _words(schema, with_data=sample is not None))
@@ -214,6 +216,7 @@ def _manifest(
         created=created.isoformat().replace("+00:00", "Z"),
         notes=(*file.code.notes, *_learned_notes(predictor, declared, sample)),
         route=declared.route or ROUTE,
+        features=declared.features,
         code=file.code.files,
         entry=file.entry,
         data=Data(sample.rows, sample.sha256) if sample else None,
@@ -253,7 +256,7 @@ def _reason(error: PredictionFailed) -> str:
 def _words(schema: Schema, *, with_data: bool) -> str:
     count = len(schema.unused)
     unused = f"   ({count} column{'s' * (count != 1)} not used: {shortened(schema.unused)})" if count else ""
-    origin = "" if with_data else "   (ranges need training data: --data train.csv)"
+    origin = "" if with_data or schema.image is not None else "   (ranges need training data: --data train.csv)"
     return f"{inputs_in_words(schema)} -> {answer_in_words(schema)}{unused}{origin}"
 
 

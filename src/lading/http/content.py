@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from starlette.types import Scope
 
+from lading.http.forms import rows_of
+from lading.http.multipart import boundary_of, parts_of
 from lading.http.problems import HttpError
-from lading.schema import arrow_stream
+from lading.schema.arrow import stream as arrow_stream
 from lading.schema.decode import Decoded, Decoder
+from lading.schema.image_file import MEDIA_TYPES
 
 JSON = "application/json"
 CSV = "text/csv"
 ARROW = "application/vnd.apache.arrow.stream"
+ARROW_FILE = "application/vnd.apache.arrow.file"
+PARQUET = "application/vnd.apache.parquet"
+FORM = "multipart/form-data"
+MAX_PARTS = 10_000
 
 
 class Content(NamedTuple):
@@ -37,25 +44,61 @@ def content_of(scope: Scope, decoder: Decoder) -> Content:
     headers = {name: value for name, value in scope["headers"] if name in (b"content-type", b"content-encoding")}
     if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
         raise _unsupported("content codings are not taken: send the body as it is")
-    kind, _, parameters = headers.get(b"content-type", b"").decode("latin-1").lower().partition(";")
+    content_type = headers.get(b"content-type", b"")
+    kind, _, parameters = content_type.decode("latin-1").lower().partition(";")
     kind = kind.strip()
-    if kind == ARROW:
+    if kind == FORM:
+        return Content(_form_reader(content_type, decoder), is_quick=False)
+    return _of_kind(kind, parameters, decoder)
+
+
+def _form_reader(content_type: bytes, decoder: Decoder) -> Callable[[bytes], Decoded]:
+    boundary = boundary_of(content_type)
+
+    def decode(body: bytes) -> Decoded:
+        parts = parts_of(body, boundary, max_parts=MAX_PARTS)
+        return rows_of(parts, decoder, lambda kind: _of_kind(kind, "", decoder).decode)
+
+    return decode
+
+
+def _of_kind(kind: str, parameters: str, decoder: Decoder) -> Content:
+    if kind in MEDIA_TYPES.values():
+        return Content(_image_reader(decoder), is_quick=False)
+    if kind in _OF_PYARROW:
         # The first one imports a library, which takes longer than any small body may.
-        return Content(_of_pyarrow("Arrow streams", decoder.arrow), is_quick=False)
+        return Content(_of_pyarrow(kind, decoder), is_quick=False)
+    if kind != CSV and not _is_json(kind) and decoder.takes_images:
+        raise _unsupported(f"an image is one of {', '.join(MEDIA_TYPES)}: -F file=@image.png")
     if kind != CSV and not _is_json(kind):
-        raise _unsupported("say what the body is: -H 'content-type: application/json', text/csv or an Arrow stream")
+        raise _unsupported("say what the body is: -H 'content-type: application/json', text/csv, Arrow or Parquet")
     _refuse_charset(parameters)
-    return Content(decoder.csv if kind == CSV else decoder.json)
+    # To decode an image takes as long as its size says, however small its file is.
+    return Content(decoder.csv) if kind == CSV else Content(decoder.json, is_quick=not decoder.takes_images)
+
+
+def _image_reader(decoder: Decoder) -> Callable[[bytes], Decoded]:
+    if not decoder.takes_images:
+        raise _unsupported("this model takes no images")
+    return lambda body: decoder.images([body], is_single=True)
 
 
 def _is_json(kind: str) -> bool:
     return kind == JSON or (kind.startswith("application/") and kind.endswith("+json"))
 
 
-def _of_pyarrow(what: str, decode: Callable[[bytes], Decoded]) -> Callable[[bytes], Decoded]:
+_OF_PYARROW: Mapping[str, tuple[str, Callable[[Decoder], Callable[[bytes], Decoded]]]] = {
+    ARROW: ("Arrow streams", lambda decoder: decoder.arrow),
+    ARROW_FILE: ("Arrow files", lambda decoder: decoder.arrow_file),
+    PARQUET: ("Parquet files", lambda decoder: decoder.parquet),
+}
+
+
+def _of_pyarrow(kind: str, decoder: Decoder) -> Callable[[bytes], Decoded]:
+    what, decode_of = _OF_PYARROW[kind]
     if not arrow_stream.is_installed():
         raise _unsupported(f'{what} are read by pyarrow, which is not installed: pip install "lading[arrow]"')
-    return decode
+    return decode_of(decoder)
 
 
 def _refuse_charset(parameters: str) -> None:
@@ -66,5 +109,5 @@ def _refuse_charset(parameters: str) -> None:
 
 
 def _unsupported(detail: str) -> HttpError:
-    taken = (JSON, CSV, ARROW) if arrow_stream.is_installed() else (JSON, CSV)
+    taken = (JSON, CSV, FORM, *(_OF_PYARROW if arrow_stream.is_installed() else ()))
     return HttpError(415, "Content type not taken", detail, "input.content_type", Accept=", ".join(taken))

@@ -9,8 +9,11 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from lading.http.accept import accepted
+from lading.http.content import JSON
 from lading.http.guard import MAX_FIELDS, Malformed, check_head
 from lading.http.ids import ids_of
+from lading.http.problems import HttpError
 
 MAX_PLAIN_BYTES = 4 << 10
 _MAX_KNOWN = 1024
@@ -87,7 +90,14 @@ def _plain(target: bytes, fields: list[tuple[bytes, bytes]]) -> Head | None:
     kept = {b"keep-alive": True, b"close": False}.get(values.get(b"connection", b"keep-alive").lower())
     if not _LENGTH.fullmatch(length) or kept is None or not _ELSEWHERE.isdisjoint(values):
         return None
-    if values.get(b"content-type", b"").lower() not in _JSON:
+    if values.get(b"content-type", b"").lower() not in _JSON or not _wants_json(fields):
         return None
     ids = ids_of(fields, make=False)
     return Head(int(length), kept, ids.request, ids.correlation, values.get(b"x-request-timeout-ms", b""))
+
+
+def _wants_json(fields: list[tuple[bytes, bytes]]) -> bool:
+    try:
+        return accepted(fields) == JSON
+    except HttpError:
+        return False

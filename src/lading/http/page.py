@@ -7,8 +7,8 @@ from html import escape
 from starlette.responses import HTMLResponse
 
 from lading.errors import NotReady
-from lading.schema.cells import expectation
 from lading.schema.curl import curl
+from lading.schema.listing import list_inputs
 from lading.schema.words import answer_in_words
 from lading.service import Service
 
@@ -34,10 +34,10 @@ def page(service: Service, url: str) -> HTMLResponse:
         manifest = service.manifest
     except NotReady as error:
         return HTMLResponse(_PAGE.format(name="Lading", what=escape(error.message), body=""), 503)
-    schema = manifest.model_schema
+    schema = service.schema
     rows = "".join(
-        f"<tr><td>{escape(field.name)}</td><td>{escape(expectation(field))}<br>{escape(field.description)}</td></tr>"
-        for field in schema.inputs
+        f"<tr><td>{escape(name)}</td><td>{escape(wanted)}<br>{escape(words)}</td></tr>"
+        for name, wanted, words in list_inputs(schema)
     )
     links = " · ".join(
         f'<a href="{link}">{link}</a>' for link in ("metadata", "schema", "openapi.json", "metrics", "ready", "health")

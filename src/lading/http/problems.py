@@ -23,6 +23,7 @@ _STATUSES: tuple[tuple[type[LadingError], int, str], ...] = (
     (errors.UsageError, 400, "The request cannot be answered"),
     (errors.DeadlineExceeded, 504, "Too late"),
     (errors.Refused, 503, "Not now"),
+    (errors.FeaturesInvalid, 500, "A feature does not fit"),
     (errors.PredictionFailed, 500, "The model failed"),
     (errors.LadingError, 500, "Internal error"),
 )

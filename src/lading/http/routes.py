@@ -15,8 +15,11 @@ from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import Receive, Scope, Send
 
 from lading.errors import BrokenInput, NotReady, UsageError
+from lading.http.accept import accepted
 from lading.http.accounts import Exchange
+from lading.http.answers import response_of
 from lading.http.body import read_body
+from lading.http.completing import Again, answer_of
 from lading.http.content import JSON, content_of
 from lading.http.deadline import FIELD, timeout_s
 from lading.http.leaving import unless_left
@@ -46,38 +49,38 @@ class Predict:
         exchange: Exchange = scope["lading"]
         exchange.route = self._service.route or exchange.route
         may_take_s = self._timeout_s(scope)
-        if scope["method"] == "POST":
-            proba, decoded = await self._read_post(scope, receive)
-        else:
-            proba, decoded = self._read_query(scope)
+        kind = accepted(scope["headers"])
+        read = self._read_post(scope, receive) if scope["method"] == "POST" else self._read_query(scope)
+        proba, decoded, again = await read
         exchange.rows = len(decoded.rows)
-        predicting = self._service.predict_async(decoded.rows, may_take_s, proba=proba, context=exchange.ids)
+        predicting = answer_of(self._service, decoded.rows, again, may_take_s, proba=proba, context=exchange.ids)
         answer = await unless_left(receive, predicting)
-        body = self._service.format.json(answer, is_single=decoded.is_single, request_id=exchange.ids.request)
-        response = Response(body, media_type=JSON)
-        response.headers["x-model"] = self._service.label
+        response = await response_of(scope, self._service, kind, answer, is_single=decoded.is_single)
         await response(scope, receive, send)
 
     def _timeout_s(self, scope: Scope) -> float:
         said = next((value for name, value in scope["headers"] if name == FIELD), b"")
         return timeout_s(said, self._service.settings.request_timeout_s)
 
-    async def _read_post(self, scope: Scope, receive: Receive) -> tuple[bool, Decoded]:
+    async def _read_post(self, scope: Scope, receive: Receive) -> tuple[bool, Decoded, Again | None]:
         settings = self._service.settings
         content = content_of(scope, self._service.decoder)
         proba = _proba(_query(scope))
         body = await read_body(scope, receive, max_bytes=settings.max_body_bytes, max_s=settings.body_timeout_s)
-        return proba, await self._reader.read(content.decode, body, is_quick=content.is_quick)
+        decoded = await self._reader.read(content.decode, body, is_quick=content.is_quick)
+        # Only who may have to read the body once more keeps it while the request waits.
+        again = (lambda decoder: content_of(scope, decoder).decode(body)) if self._service.looks_up else None
+        return proba, decoded, again
 
-    def _read_query(self, scope: Scope) -> tuple[bool, Decoded]:
+    async def _read_query(self, scope: Scope) -> tuple[bool, Decoded, Again]:
         """Parameters that are columns make the row; what is left controls."""
         decoder = self._service.decoder
-        names = set(self._service.model.schema.names)
+        names = set(self._service.schema.names)
         controls: list[tuple[str, str]] = []
         row: list[tuple[str, str]] = []
         for name, value in _query(scope):
             (controls if name in _CONTROLS and name not in names else row).append((name, value))
-        return _proba(controls), decoder.query(row)
+        return _proba(controls), decoder.query(row), lambda decoder: decoder.query(row)
 
 
 class PredictRoute(BaseRoute):
@@ -143,12 +146,12 @@ def plain_routes(service: Service, exposition: Callable[[], bytes]) -> dict[str,
         return _json(service.metadata())
 
     async def schema(request: Request) -> Response:
-        return _json(service.model.schema)
+        return _json(service.schema)
 
     async def openapi_json(request: Request) -> Response:
         manifest = service.manifest
         words = (manifest.name, manifest.version, manifest.class_name)
-        return _json(openapi(*words, manifest.model_schema, route=manifest.route))
+        return _json(openapi(*words, service.schema, route=manifest.route))
 
     async def metrics(request: Request) -> Response:
         return Response(await asyncio.to_thread(exposition), media_type="text/plain; version=0.0.4")

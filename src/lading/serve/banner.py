@@ -15,12 +15,13 @@ _WIDTH = 9
 
 def banner(model: Model, file: str, url: str) -> str:
     """The lines to print."""
-    manifest, schema = model.manifest, model.schema
+    manifest, schema = model.manifest, model.manifest.request_schema
     version = manifest.version if manifest.created else ""
     proba = "   (?proba=1 adds probabilities)" if schema.has_probabilities else ""
     lines = [
         _line("model", f"{file}   {manifest.class_name} {version}".rstrip()),
-        _line("inputs", f"{inputs_in_words(schema)}: {shortened(schema.names)}"),
+        _line("inputs", _inputs(schema)),
+        *(_line("features", words) for words in manifest.lookups_in_words),
         _line("outputs", f"{_named(schema)}{answer_in_words(schema)}{proba}"),
         _line("engine", engine_in_words(model)),
         *(_line("code", code.origin + (" around the model" if code.is_around else "")) for code in manifest.code),
@@ -32,6 +33,11 @@ def banner(model: Model, file: str, url: str) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _inputs(schema: Schema) -> str:
+    words = inputs_in_words(schema)
+    return words if schema.image is not None else f"{words}: {shortened(schema.names)}"
 
 
 def _named(schema: Schema) -> str:

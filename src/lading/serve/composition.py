@@ -1,4 +1,4 @@
-"""The one place that joins service, counters and HTTP."""
+"""The one place that joins service, counters, features and HTTP."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 
 from lading.bundle.declared import Declared
 from lading.engine.loading import load
+from lading.features.completion import Completion
 from lading.http.accounts import Accounts
 from lading.http.app import make_app
 from lading.monitor.counters import SharedCounters
@@ -38,7 +39,7 @@ def compose(settings: Settings, slots: Slots | None = None, position: int = 0, *
     """
     slots = slots or Slots.create(1)
     counters = SharedCounters(slots, position, generation=generation)
-    service = Service(settings, counters)
+    service = Service(settings, counters, features=lambda manifest: Completion(manifest, settings, counters))
     accounts = Accounts(counters, lambda: service.about)
     return Composition(service, make_app(service, accounts, lambda: exposition(slots)), accounts)
 

@@ -1,0 +1,1 @@
+"""Columns that a store has: they are looked up by the keys that requests bring."""
