@@ -13,6 +13,9 @@ parser.add_argument("-i", "--include", action="store_true", help="print the stat
 parser.add_argument("-X", "--request", metavar="METHOD")
 parser.add_argument("-H", "--header", action="append", default=[])
 parser.add_argument("-d", "--data", "--data-binary", metavar="TEXT|@FILE")
+parser.add_argument("-F", "--form", metavar="NAME=@FILE", action="append", default=[])
+
+BOUNDARY = "------------------------curl"
 
 
 def read(data: str) -> bytes:
@@ -21,11 +24,21 @@ def read(data: str) -> bytes:
     return sys.stdin.buffer.read() if data == "@-" else Path(data[1:]).read_bytes()
 
 
+def form(fields: list[str]) -> bytes:
+    parts = [(name, Path(value[1:])) for name, _, value in (field.partition("=") for field in fields)]
+    head = '--{}\r\nContent-Disposition: form-data; name="{}"; filename="{}"\r\n\r\n'
+    files = [head.format(BOUNDARY, name, path.name).encode() + path.read_bytes() + b"\r\n" for name, path in parts]
+    return b"".join([*files, f"--{BOUNDARY}--\r\n".encode()])
+
+
 asked = parser.parse_args()
 url = urlsplit(asked.url if "://" in asked.url else f"http://{asked.url}")
 body = read(asked.data) if asked.data is not None else None
 headers = {name: value.strip() for name, _, value in (header.partition(":") for header in asked.header)}
-if body is not None and "content-type" not in map(str.lower, headers):
+if asked.form:
+    body = form(asked.form)
+    headers["Content-Type"] = f"multipart/form-data; boundary={BOUNDARY}"
+elif body is not None and "content-type" not in map(str.lower, headers):
     headers["Content-Type"] = "application/x-www-form-urlencoded"
 
 connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=30)
