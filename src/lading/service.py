@@ -62,7 +62,7 @@ class Features(Protocol):
         """The rows as the model takes them.
 
         Raises:
-            UnknownKeys: the store does not know all of the keys.
+            InputError: the store does not know all of the keys.
             Refused: it does not answer, or not in time.
             FeaturesInvalid: what it gave is not what the columns take.
         """
@@ -194,11 +194,6 @@ class Service:
         return decoder is not None and not decoder.takes_images and self._features is None and not self._is_closed
 
     @property
-    def looks_up(self) -> bool:
-        """Whether requests come without some of the model's columns."""
-        return self._features is not None
-
-    @property
     def busy_s(self) -> float:
         """For how long the model has had its current batch; 0 while it has none."""
         return self._batcher.busy_s if self._batcher is not None else 0.0
@@ -265,9 +260,17 @@ class Service:
         schema: dict[str, Any] = msgspec.to_builtins(self.schema)
         return told | {"digest": f"sha256:{model.digest}"} | schema
 
-    async def complete(self, rows: Sequence[Row], timeout_s: float) -> Sequence[Row]:
-        """The rows of a request as the model takes them, with what is looked up; raises as `Features.complete`."""
-        return rows if self._features is None else await self._features.complete(rows, timeout_s)
+    async def answer(self, rows: Sequence[Row], timeout_s: float, *, proba: bool, context: Any) -> Any:
+        """The answer for the rows of a request, which are completed first where some columns are looked up.
+
+        Raises:
+            LadingError: as `Features.complete` and `predict_async`.
+        """
+        if self._features is not None:
+            deadline = time.monotonic() + timeout_s
+            rows = await self._features.complete(rows, timeout_s)
+            timeout_s = deadline - time.monotonic()
+        return await self.predict_async(rows, timeout_s, proba=proba, context=context)
 
     def predict(self, rows: Sequence[Row], done: Done, *, proba: bool, deadline: float | None, context: Any) -> Job:
         """Queue checked rows; `done` is called once, from the event loop, with the answer or the error.

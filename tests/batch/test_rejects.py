@@ -28,7 +28,10 @@ def test_a_bad_row_is_set_aside_with_its_reasons(kind: str, predict: Predict, fo
     frame.loc[41, WIDTH] = np.nan
     path = write(frame, folder / f"rows.{kind}")
     result = predict(path.name, "-o", "scored.csv", "--columns", "id")
-    assert (result.code, result.err) == (0, "wrote     scored.csv   147 rows; 3 set aside in scored.rejects.jsonl\n")
+    assert result.code == 0
+    wrote, first = result.err.splitlines()
+    assert wrote == "wrote     scored.csv   147 rows; 3 set aside in scored.rejects.jsonl"
+    assert first.startswith("  the first: rows.")
     told = rejects(folder)
     assert [(each["file"], each["row"]) for each in told] == [(path.name, 7), (path.name, 41), (path.name, 149)]
     assert [[error["column"] for error in each["errors"]] for each in told] == [[LENGTH], [LENGTH, WIDTH], [LENGTH]]
@@ -137,9 +140,20 @@ def test_on_stdout_the_first_reasons_are_words(predict: Predict, folder: Path):
     write(FRAME.head(30).assign(**{LENGTH: [np.nan] * 29 + [5.0]}), folder / "rows.csv")
     result = predict("rows.csv", "-o", "-", "--columns", "id")
     assert (result.code, result.out.count("\n")) == (0, 2)
-    assert result.err.startswith("wrote     1 rows; 29 set aside\n  rows.csv, row 0: sepal length (cm): expected")
+    assert result.err.startswith("wrote     1 row; 29 set aside\n  rows.csv, row 0: sepal length (cm): expected")
     assert len(result.err.splitlines()) == 11
 
 
 def test_only_what_is_of_the_rows_sets_rows_aside():
     assert PredictionFailed in scorer.OF_THE_ROWS
+
+
+def test_broken_lines_are_not_one_row_together(predict: Predict, folder: Path):
+    row = FRAME.drop(columns="id").iloc[0].to_dict()
+    good = json.dumps({"id": "a", **row})
+    lines = [good, '{"id":[{}', "{}]," + json.dumps(row)[1:], f"{good},{good}", good]
+    (folder / "rows.jsonl").write_text("\n".join(lines) + "\n")
+    result = predict("rows.jsonl", "-o", "scored.csv", "--columns", "id")
+    assert "2 rows; 3 set aside" in result.err
+    aside = [json.loads(line)["row"] for line in (folder / "scored.rejects.jsonl").read_text().splitlines()]
+    assert aside == [1, 2, 3]

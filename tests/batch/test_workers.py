@@ -91,7 +91,7 @@ def test_ctrl_c_says_how_to_go_on(folder: Path, iris_path: Path):
     assert until((folder / "scored.csv.parts" / "run.json").exists)
     process.send_signal(signal.SIGINT)
     told = process.communicate(timeout=ENOUGH_S)[1]
-    assert (process.returncode, told.strip()) == (130, "stopped   the same command goes on from here")
+    assert (process.returncode, told.strip()) == (130, "stopped   nothing is kept")
 
 
 def test_what_a_model_prints_is_no_data(predict: Predict, folder: Path, capfd: pytest.CaptureFixture[str]):

@@ -6,10 +6,9 @@ import pytest
 
 import lading
 from lading.bundle.declared import read_declared
-from lading.bundle.lookups import Lookup, UnknownKeys, check_lookups, request_schema, schema_without
-from lading.errors import InputError, SettingsError, UsageError
+from lading.bundle.lookups import Lookup, check_lookups, request_schema
+from lading.errors import SettingsError, UsageError
 from lading.flavors.linear import LinearFile
-from lading.schema.decode import Decoder
 from lading.schema.fields import Field, Output, Schema
 
 SCHEMA = Schema(
@@ -87,13 +86,3 @@ def test_a_lookup_that_does_not_fit_is_refused_at_packing(tmp_path: Any):
     features = {"d": {"key": "id", "columns": ["y"], "sql": SQL}}
     with pytest.raises(UsageError, match="`y` is not an input of the model"):
         lading.pack(model, path=tmp_path / "m.lading", features=features)
-
-
-def test_a_schema_without_some_keys_tells_where_they_stand():
-    schema = request_schema(SCHEMA, {"a": lookup(columns=("crime", "score", "rooms"))})
-    rows = [{"id": "0", "town": "x"}, {"id": "2", "town": "x"}]
-    with pytest.raises(InputError) as caught:
-        Decoder(schema_without(schema, "id", unknown={"0", "2"}, known=())).value(rows)
-    assert [problem.pointer for problem in caught.value.problems] == ["/0/id", "/1/id"]
-    located = UnknownKeys({"id": ({"0"}, {"2"})}).located(schema, lambda schema: Decoder(schema).value(rows))
-    assert [(problem.pointer, problem.code) for problem in located.problems] == [("/0/id", "features.unknown_key")]

@@ -72,7 +72,7 @@ def test_several_targets_are_columns_with_their_names(run: Any, folder: Path) ->
 def test_what_training_never_saw_is_said_where_a_file_cannot_hold_it(run: Any, folder: Path) -> None:
     result = run("predict", "iris.lading", '{"X": [5.1, 3.5, 1.4, 99]}', "-o", "scored.csv")
     assert result.code == 0
-    assert "warning   petal width (cm): outside the range seen in training, 0.1 to 2.5, in 1 rows" in result.err
+    assert "warning   petal width (cm): outside the range seen in training, 0.1 to 2.5, in 1 row" in result.err
 
 
 def test_every_problem_is_listed(run: Any, folder: Path) -> None:
@@ -159,4 +159,22 @@ def test_images_that_cannot_be_predicted_are_an_error(run: Any, folder: Path, im
     refused = run("predict", "iris.lading", *images)
     assert (refused.code, refused.err.splitlines()[0]) == (2, "error: this model takes no images")
     assert run("predict", "pixels.lading", "none.png").code == 2
-    assert "write to .json" in run("predict", "pixels.lading", *images, "-o", "x.csv").err
+    assert run("predict", "pixels.lading", "none*.png").err.startswith("error: no file matches none*.png")
+
+
+def test_images_that_a_pattern_names_are_a_table_of_files(run: Any, folder: Path, images: list[str]) -> None:
+    result = run("predict", "pixels.lading", "*.png", "-o", "scored.csv")
+    assert (result.code, result.err) == (0, "wrote     scored.csv   2 rows\n")
+    assert pd.read_csv(folder / "scored.csv")["file"].tolist() == images
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["rows.csv", "iris.lading"], "the model comes first, then the rows"),
+        (["127.0.0.1:8000", "rows.csv"], "the address of a service begins with http://"),
+    ],
+)
+def test_words_in_other_places_are_told(words: list[str], said: str, run: Any, folder: Path) -> None:
+    result = run("predict", *words)
+    assert (result.code, result.err.splitlines()[0]) == (2, f"error: {said}")

@@ -9,9 +9,15 @@ from typing import Any
 import pytest
 
 import lading
-from lading.bundle.lookups import UnknownKeys
 from lading.engine.model import Model
-from lading.errors import DeadlineExceeded, FeaturesInvalid, FeaturesUnavailable, QueueFull, SettingsError
+from lading.errors import (
+    DeadlineExceeded,
+    FeaturesInvalid,
+    FeaturesUnavailable,
+    InputError,
+    QueueFull,
+    SettingsError,
+)
 
 
 def run_sql(database: Path, sql: str, *parameters: Any) -> None:
@@ -26,7 +32,7 @@ def test_columns_come_from_the_store_in_the_order_of_the_model(homes: Model, loo
 def test_a_key_that_looks_like_sql_is_a_key(homes: Model, look: Any, url: str, database: Path):
     looking = look(homes, url)
     assert looking.complete(("'; DROP TABLE districts; --", 1.0)) == [(1.0, 1.0, 2.0)]
-    with pytest.raises(UnknownKeys):
+    with pytest.raises(InputError):
         looking.complete(("M1' OR '1'='1", 1.0))
     assert looking.complete(("M2", 1.0)) == [(1.0, 5.0, 6.0)]
 
@@ -34,9 +40,10 @@ def test_a_key_that_looks_like_sql_is_a_key(homes: Model, look: Any, url: str, d
 def test_a_key_that_is_not_known_is_refused_and_remembered(homes: Model, look: Any, url: str):
     looking = look(homes, url)
     for _ in range(2):
-        with pytest.raises(UnknownKeys) as caught:
+        with pytest.raises(InputError) as caught:
             looking.complete(("M1", 1.0), ("M9", 1.0), ("x" * 300, 1.0), ("M8", 1.0))
-        assert caught.value.keys == {"district_id": ({"M9", "M8", "x" * 300}, {"M1"})}
+        told = [(problem.row, problem.column, problem.code) for problem in caught.value.problems]
+        assert told == [(row, "district_id", "features.unknown_key") for row in (1, 2, 3)]
     assert (looking.count("unknown"), looking.count("misses"), looking.count("hits")) == (6, 5, 3)
 
 
@@ -72,7 +79,7 @@ def test_only_the_request_whose_key_has_a_bad_value_fails(homes: Model, look: An
 
 
 def test_two_rows_for_a_key_are_a_fault_of_the_store(pack_homes: Callable[..., Path], look: Any, url: str):
-    sql = "SELECT 'M1', 1.0 AS crime_rate, 2.0 AS school_score FROM districts WHERE 'M1' IN (:keys)"
+    sql = "SELECT 'M1', crime_rate, school_score FROM districts WHERE 'M1' IN (:keys)"
     with pytest.raises(FeaturesInvalid, match="more than one row for a key"):
         look(lading.load(pack_homes(sql=sql)), url).complete(("M1", 1.0))
 
@@ -89,7 +96,7 @@ def test_keys_may_be_integers(pack_homes: Callable[..., Path], look: Any, url: s
     model = lading.load(pack_homes(sql=sql, kind="int", example=206))
     looking = look(model, url)
     assert looking.complete((206, 1.0)) == [(1.0, 7.0, 8.0)]
-    with pytest.raises(UnknownKeys):
+    with pytest.raises(InputError):
         looking.complete((2**63 - 1, 1.0))
 
 
@@ -123,9 +130,26 @@ def test_ten_thousand_rows_are_one_request(homes: Model, look: Any, url: str, da
 
 def test_the_store_is_only_read(pack_homes: Callable[..., Path], look: Any, url: str, caplog: pytest.LogCaptureFixture):
     model = lading.load(pack_homes(sql="DELETE FROM districts WHERE district_id IN (:keys) RETURNING *"))
-    with pytest.raises(FeaturesUnavailable):
+    with pytest.raises(FeaturesInvalid):
         look(model, url).complete(("M1", 1.0))
-    assert "SQLITE_READONLY" in caplog.text
+    assert "not authorized" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "VACUUM INTO (:keys)",
+        "ATTACH DATABASE ('copy.db' || substr(:keys, 1, 0)) AS copy",
+        "PRAGMA writable_schema = 1 /* :keys */",
+    ],
+)
+def test_no_other_file_is_attached_or_written(
+    sql: str, pack_homes: Callable[..., Path], look: Any, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises((FeaturesInvalid, FeaturesUnavailable)):
+        look(lading.load(pack_homes(sql=sql)), url).complete(("copy.db", 1.0))
+    assert not list(tmp_path.rglob("copy.db"))
 
 
 def test_a_file_that_is_not_there_fails_until_it_is(homes: Model, look: Any, tmp_path: Path, database: Path):
@@ -143,7 +167,7 @@ def test_a_query_that_takes_too_long_is_interrupted(
 ):
     endless = (
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
-        "SELECT 'M1', i AS crime_rate, i AS school_score FROM n WHERE 'M1' IN (:keys)"
+        "SELECT 'M1', i AS crime_rate, i AS school_score FROM n WHERE i < 0 AND 'M1' IN (:keys)"
     )
     looking = look(lading.load(pack_homes(sql=endless)), url, features_timeout_s=0.1)
     with pytest.raises(FeaturesUnavailable):
@@ -163,3 +187,12 @@ def test_an_address_that_is_missing_or_none_is_told_at_the_start_and_not_repeate
     with pytest.raises(SettingsError, match="features_url") as caught:
         look(homes, url)
     assert "canary" not in f"{caught.value} {caught.value.hint}"
+
+
+@pytest.mark.parametrize("sql", ["SELECT * FORM districts WHERE district_id IN (:keys)", "SELECT :keys FROM nowhere"])
+def test_sql_that_the_database_does_not_understand_is_told_in_the_log(
+    sql: str, pack_homes: Callable[..., Path], look: Any, url: str, caplog: pytest.LogCaptureFixture
+):
+    with pytest.raises(FeaturesInvalid, match=r"(?m)the database refuses the query for `district_id`$"):
+        look(lading.load(pack_homes(sql=sql)), url).complete(("M1", 1.0))
+    assert "syntax error" in caplog.text or "no such table: nowhere" in caplog.text

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 import lading
-from lading.bundle.lookups import UnknownKeys
 from lading.engine.model import Model
-from lading.errors import FeaturesUnavailable
+from lading.errors import FeaturesInvalid, FeaturesUnavailable, InputError
 
 HASH = {"sql": "", "hash": "district:{key}"}
 
@@ -38,9 +37,9 @@ def test_columns_come_from_a_server(server: Any, model: Model, look: Any):
 def test_keys_that_no_server_takes_are_not_known(server: Any, model: Model, look: Any):
     odd = ["M9", "a\x00b", "100%", "%s", "\N{GRINNING FACE}", "\r\nFLUSHALL\r\n", "", "*"]
     looking = look(model, server.url)
-    with pytest.raises(UnknownKeys) as caught:
+    with pytest.raises(InputError) as caught:
         looking.complete(*((key, 1.0) for key in [*odd, "M1"]))
-    assert caught.value.keys == {"district_id": (set(odd), {"M1"})}
+    assert [problem.row for problem in caught.value.problems] == list(range(len(odd)))
     assert looking.complete(("M2", 1.0)) == [(1.0, 5.0, 6.0)]
 
 
@@ -139,9 +138,9 @@ def test_a_key_of_another_type_than_its_column_is_not_known(
 ):
     sql = "SELECT id, id AS crime_rate, id AS school_score FROM generate_series(1, 9) AS t (id) WHERE id IN (:keys)"
     looking = look(lading.load(pack_homes(sql=sql)), postgresql.url)
-    with pytest.raises(UnknownKeys) as caught:
+    with pytest.raises(InputError) as caught:
         looking.complete(("1", 1.0), ("M1", 1.0), ("99999999999999", 1.0), ("9", 1.0))
-    assert caught.value.keys == {"district_id": ({"M1", "99999999999999"}, {"1", "9"})}
+    assert [problem.row for problem in caught.value.problems] == [1, 2]
 
 
 def test_a_percent_sign_in_the_sql_is_one(postgresql: Any, pack_homes: Callable[..., Path], look: Any):
@@ -156,15 +155,24 @@ def test_a_percent_sign_in_the_sql_is_one(postgresql: Any, pack_homes: Callable[
         "DELETE FROM districts WHERE district_id IN (:keys) RETURNING *",
         "SELECT pg_sleep(9)::text, 1 AS crime_rate, 1 AS school_score FROM districts WHERE district_id IN (:keys)",
         "SELECT district_id, 1 / 0 AS crime_rate, 1 AS school_score FROM districts WHERE district_id IN (:keys)",
-        "SELECT * FROM no_such_table WHERE district_id IN (:keys)",
     ],
 )
-def test_sql_that_writes_takes_too_long_or_is_wrong_is_no_fault_of_the_caller(
+def test_sql_that_writes_or_takes_too_long_is_no_fault_of_the_caller(
     sql: str, postgresql: Any, pack_homes: Callable[..., Path], homes: Model, look: Any
 ):
     with pytest.raises(FeaturesUnavailable):
         look(lading.load(pack_homes(sql=sql)), postgresql.url, features_timeout_s=0.5).complete(("M1", 1.0))
     assert look(homes, postgresql.url).complete(("M1", 1.0)) == [(1.0, 3.0, 4.0)]
+
+
+def test_sql_that_the_database_does_not_understand_is_told_in_the_log(
+    postgresql: Any, pack_homes: Callable[..., Path], look: Any, caplog: pytest.LogCaptureFixture
+):
+    model = lading.load(pack_homes(sql="SELECT * FROM no_such_table WHERE district_id IN (:keys)"))
+    with pytest.raises(FeaturesInvalid, match=r"(?m)the database refuses the query for `district_id`$") as caught:
+        look(model, postgresql.url).complete(("M1", 1.0))
+    assert "no_such_table" not in caught.value.message
+    assert "UndefinedTable 42P01" in caplog.text
 
 
 # --- Redis
@@ -175,9 +183,9 @@ def test_what_is_no_hash_is_not_known(redis: Any, hash_homes: Model, look: Any):
 
     with driver.Redis.from_url(redis.url) as client:
         client.set("district:text", "x")
-    with pytest.raises(UnknownKeys) as caught:
+    with pytest.raises(InputError) as caught:
         look(hash_homes, redis.url).complete(("text", 1.0), ("M1", 1.0))
-    assert caught.value.keys == {"district_id": ({"text"}, {"M1"})}
+    assert [problem.row for problem in caught.value.problems] == [0]
 
 
 def test_a_field_that_a_hash_has_not_is_null(redis: Any, nullable_homes: Callable[..., Model], look: Any):

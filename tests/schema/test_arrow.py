@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from lading.errors import BrokenInput, InputError, LadingError, TooLarge
 from lading.schema.arrow import messages as arrow_messages
+from lading.schema.cells import whole
 from lading.schema.decode import Decoder, Limits
 from lading.schema.fields import Field, Interval, Output, Schema
 from lading.schema.rows import RowChecker
@@ -63,7 +64,11 @@ def code_of(body, schema=None, limits=None):
 
 def by_rows(schema, columns):
     """What the values give as rows."""
-    cells = [[plain(_in_utc(value)) for value in column.to_pylist()] for column in columns.values()]
+    whole_ones = {field.name for field in schema.inputs if field.value_kind == "int"}
+    cells = [
+        [whole(plain(_in_utc(value))) if name in whole_ones else plain(_in_utc(value)) for value in column.to_pylist()]
+        for name, column in columns.items()
+    ]
     try:
         rows = RowChecker(schema).arrays(map(list, zip(*cells, strict=True)), columns=[*columns])
     except InputError as error:

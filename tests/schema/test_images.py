@@ -152,6 +152,19 @@ def test_a_webp_has_at_most_16383_pixels_a_side_and_those_are_too_many():
         decoder().images([said_to_be("WEBP", 16383, 16383)], is_single=True)
 
 
+@pytest.mark.parametrize(("width", "height"), [(39_999_999, 1), (1, 39_999_999)])
+def test_an_image_that_is_very_long_is_not_decoded(width: int, height: int):
+    """To resize it would take memory for each pixel of its side, and hold everybody up."""
+    with pytest.raises(TooLarge):
+        decoder().images([png(width, height, depth=1)], is_single=True)
+
+
+def test_a_compressed_bmp_which_is_decoded_in_python_is_refused():
+    file = bytearray(saved(noise(), "BMP"))
+    file[30:34] = (1).to_bytes(4, "little")  # biCompression: BI_RLE8
+    assert problems(bytes(file)) == [("/0", "image.unreadable")]
+
+
 def test_the_images_of_a_request_are_bounded_together():
     one = saved(noise(100, 100))
     assert len(decoder(max_image_pixels=30_000).images([one] * 3, is_single=False).rows) == 3

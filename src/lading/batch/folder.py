@@ -28,6 +28,11 @@ _READ = os.O_RDONLY | _NO_FOLLOW
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW
 
 
+def parts_path(output: Path) -> Path:
+    """Where the folder of an output is."""
+    return output.with_name(f"{output.name}.parts")
+
+
 class PartsFolder:
     """The folder of one output, made where it is missing and locked for as long as a `with` lasts.
 
@@ -41,7 +46,7 @@ class PartsFolder:
     """
 
     def __init__(self, output: Path, about: Mapping[str, Any], *, is_resumable: bool, restart: bool) -> None:
-        self.path = output.with_name(f"{output.name}.parts")
+        self.path = parts_path(output)
         self._shown = printable(str(self.path))
         self._is_resumable = is_resumable
         try:
@@ -62,7 +67,7 @@ class PartsFolder:
             return None
         try:
             with os.fdopen(os.open(self._part(place), _READ), "rb") as file:
-                return file.read()
+                return file.read() if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else None
         except OSError:
             return None
 
@@ -116,7 +121,7 @@ class PartsFolder:
         found = self.path.lstat()
         is_ours = found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
         strange = not stat.S_ISDIR(found.st_mode) or not is_ours
-        if strange or any(not _OURS.fullmatch(name) for name in os.listdir(self.path)):
+        if strange or not _are_ours(self.path):
             raise LadingError(f"{self._shown} was not made by this command", hint="move it away, or write elsewhere")
 
     def _begin(self, about: bytes, *, restart: bool) -> None:
@@ -138,6 +143,15 @@ class PartsFolder:
         for name in os.listdir(self.path):
             if name != RUN and _OURS.fullmatch(name):
                 (self.path / name).unlink()
+
+
+def _are_ours(folder: Path) -> bool:
+    """Whether nothing is in it but files of such names; links are, and not followed."""
+    with os.scandir(folder) as entries:
+        return all(
+            _OURS.fullmatch(entry.name) and (entry.is_file(follow_symlinks=False) or entry.is_symlink())
+            for entry in entries
+        )
 
 
 def flush(file: BinaryIO) -> None:

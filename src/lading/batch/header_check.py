@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lading.batch.plan import accepting
@@ -15,6 +15,9 @@ from lading.schema.fields import Schema
 from lading.schema.problems import Problem
 from lading.schema.rows import RowChecker
 from lading.schema.words import printable
+
+_NAMELESS = "Unnamed: 0"
+_OTHER_SEPARATORS = frozenset(";\t|")
 
 
 class ColumnCheck:
@@ -41,7 +44,7 @@ class ColumnCheck:
                 RowChecker(self._accepting).arrays((), columns=header.names)
             self._check_types(header)
         except InputError as error:
-            raise _named(error, source) from None
+            raise _named(error, source, header.names) from None
         missing = [name for name in self._put_through if name not in header.names]
         if missing:
             raise UsageError(f"{source.name} has no column `{printable(missing[0])}` to put through")
@@ -70,13 +73,17 @@ def _check_example(schema: Schema, example: Mapping[str, Any]) -> None:
             raise InputError(problems) from None
 
 
-def _named(error: InputError, source: Source) -> InputError:
+def _named(error: InputError, source: Source, names: Sequence[str]) -> InputError:
     """The error, saying which file is concerned and what may be done with columns that are not the model's."""
     noun = "problem" if error.total == 1 else "problems"
     error.message = f"{source.name} does not fit the model: {error.total} {noun} with its columns"
     unknown = [p.column for p in error.problems if p.code == "schema.unknown_column" and not p.suggestion and p.column]
-    if unknown:
-        error.hint = f"put it through: --columns {','.join(map(_quoted, unknown[:3]))}"
+    if names[:1] == [_NAMELESS]:
+        error.hint = f"pandas writes its index so: df.to_csv(path, index=False), or --columns '{_NAMELESS}'"
+    elif len(names) == 1 and _OTHER_SEPARATORS & set(names[0]):
+        error.hint = "columns are separated by commas"
+    elif unknown and len(unknown) == error.total:
+        error.hint = f"put it through: --columns {','.join(map(_quoted, unknown))}"
     return error
 
 

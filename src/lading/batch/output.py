@@ -28,6 +28,7 @@ def rejects_path(output: Path) -> Path:
 class _Body(Protocol):
     def add(self, data: bytes) -> None: ...
     def end(self) -> None: ...
+    def abandon(self) -> None: ...
 
 
 class _Text:
@@ -40,6 +41,8 @@ class _Text:
 
     def end(self) -> None:
         self._file.flush()
+
+    def abandon(self) -> None: ...
 
 
 class _Table:
@@ -67,6 +70,11 @@ class _Table:
     def end(self) -> None:
         self._write()
         self._writer.close()
+
+    def abandon(self) -> None:
+        # Else it would be closed when it is collected, and its file is closed by then.
+        with suppress(Exception):
+            self._writer.close()
 
     def _write(self) -> None:
         import pyarrow as pa
@@ -131,6 +139,7 @@ class FileOutput:
 
     def close(self) -> None:
         """Close the files, as they are."""
+        self._body.abandon()
         for file in filter(None, (self._file, self._rejects)):
             with suppress(OSError):
                 file.close()

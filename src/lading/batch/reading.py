@@ -41,6 +41,10 @@ class Reader(Protocol):
         """The chunks, of which these columns are needed. Raises `BrokenInput`."""
 
 
+_BROKEN = Exception
+"""What pyarrow raises for files that are broken: nearly anything."""
+
+
 class Reading:
     """A context in which a file is read; whatever is wrong with it names it.
 
@@ -87,18 +91,12 @@ class Reading:
         name = self._source.name
         if isinstance(error, BrokenInput):
             return BrokenInput(f"{name} {error.message}", code=error.code)
-        if self._source.kind in ("parquet", "arrow") and isinstance(error, (OSError, *_arrow_errors())):
+        if self._source.kind in ("parquet", "arrow") and isinstance(error, _BROKEN):
             words = str(error).splitlines() or [""]
             return BrokenInput(f"{name} is not {self._source.kind} that can be read: {words[0][:200]}")
         if isinstance(error, OSError):
             return UsageError(f"cannot read {name}: {error.strerror}")
         return error
-
-
-def _arrow_errors() -> tuple[type[Exception], ...]:
-    import pyarrow
-
-    return (pyarrow.ArrowException,)
 
 
 class _CsvReader:

@@ -9,7 +9,7 @@ import msgspec
 
 from lading.batch.chunk import CHUNK_ROWS, Chunk
 from lading.batch.records import records
-from lading.errors import BrokenInput, InputError
+from lading.errors import BrokenInput
 from lading.schema.arrow.column import ArrowColumn
 from lading.schema.arrow.stream import is_flat
 from lading.schema.arrow.table import ArrowTable
@@ -126,16 +126,10 @@ class LineRows:
         lines = [self._lines[place] for place in places]
         if len(lines) == 1:
             return _one(decoder, lines[0])
-        # What does not begin and end as an object could make another one together with its neighbor.
-        if not all(line[:1] == b"{" and line[-1:] == b"}" for line in lines):
+        # What is no object by itself could make another one together with its neighbor.
+        if not all(map(_is_object, lines)):
             raise BrokenInput("a line is not a JSON object", code="input.not_json")
-        try:
-            return decoder.json(b"[%b]" % b",\n".join(lines)).rows
-        except InputError:
-            # It tells positions, which are those of lines only where each of them is one value.
-            if all(map(_is_json, lines)):
-                raise
-            raise BrokenInput("a line is not a JSON object", code="input.not_json") from None
+        return decoder.json(b"[%b]" % b",\n".join(lines)).rows
 
     def column(self, name: str, places: Places) -> list[Any]:
         """The values of a column; see `Rows`."""
@@ -145,6 +139,17 @@ class LineRows:
         """The object, or the line where it is none."""
         line = self._lines[place]
         return msgspec.Raw(line) if _is_json(line) else line.decode("utf-8", "replace")
+
+
+_objects = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        _objects.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
 
 
 def _is_json(line: bytes) -> bool:

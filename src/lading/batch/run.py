@@ -129,7 +129,8 @@ def _plan(target: Target, wish: Wish, kind: Kind, types: Mapping[str, Any]) -> P
     schema = target.answering.schema
     if wish.proba and not schema.has_probabilities:
         raise UsageError(f"{target.name} gives no probabilities")
-    lead = schema.names if wish.columns is None else wish.columns
+    # Nobody wants to have hundreds of pixels back.
+    lead = wish.columns if wish.columns is not None else schema.names if schema.image is None else ()
     answers = answer_names(schema, proba=wish.proba) or _asked_names(target)
     twice = next((name for name in lead if lead.count(name) > 1 or name in answers), None)
     if twice is not None:

@@ -24,11 +24,13 @@ REQUEST_ROWS = 500
 TIMEOUT_S = 60.0
 TRIES = 8
 MAX_WAIT_S = 30.0
+_LONGEST_WAIT_S = 8.0
+_GOES_ON = "the same command goes on from here"
 _FIRST_WAIT_S = 0.2
 _AGAIN = frozenset({0, 408, 429, 502, 503, 504})
 """Statuses after which the same request may be answered: 0 is none."""
-_OF_ALL = frozenset({401, 403, 404, 405, 415})
-"""Statuses that any request would get."""
+_OF_ALL = frozenset({401, 403, 404, 405, 406, 415})
+"""Statuses that any request would get; so is one of another server, to which nobody is sent on."""
 
 
 class ServiceAnswering:
@@ -77,7 +79,7 @@ class ServiceAnswering:
                 reply = self._ask_once(request)
             except LadingError as error:
                 if attempt == TRIES - 1:
-                    raise
+                    raise LadingError(error.message, hint=_GOES_ON) from None
                 why, wait_s = error.message, backoff_s(attempt, None)
             else:
                 if reply.status not in _AGAIN:
@@ -85,9 +87,7 @@ class ServiceAnswering:
                 why, wait_s = str(reply), backoff_s(attempt, reply.headers.get("retry-after"))
             if attempt < TRIES - 1 and self._is_closed.wait(wait_s):
                 break
-        raise LadingError(
-            f"the service does not answer: {why}, {TRIES} times", hint="the same command goes on from here"
-        )
+        raise LadingError(f"the service does not answer: {why}, {TRIES} times", hint=_GOES_ON)
 
     def _ask_once(self, request: Request) -> Reply:
         try:
@@ -103,7 +103,7 @@ class ServiceAnswering:
 def backoff_s(attempt: int, retry_after: str | None) -> float:
     """Seconds to wait before the next try: at least what the service says, within bounds, and never the same twice."""
     said = float(retry_after) if retry_after and retry_after.isdecimal() and len(retry_after) < 10 else 0.0
-    longest = min(MAX_WAIT_S, _FIRST_WAIT_S * 2**attempt)
+    longest = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2**attempt)
     return min(said, MAX_WAIT_S) + random.uniform(longest / 2, longest)
 
 
@@ -117,7 +117,7 @@ def _error(reply: Reply) -> LadingError:
     code = code if isinstance(code, str) else None
     detail = reply.object.get("detail")
     detail = detail if isinstance(detail, str) else f"the service answered {reply.status}"
-    if reply.status in _OF_ALL:
+    if reply.status in _OF_ALL or reply.status < 400:
         return LadingError(f"the service refuses to be asked: {reply}", hint="a key goes into --header")
     if reply.status == 422 and (problems := _problems(reply)):
         total = reply.object.get("total")

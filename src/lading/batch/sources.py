@@ -54,7 +54,7 @@ def find_sources(names: Sequence[str], kind: Kind | None) -> list[Source]:
         UsageError: there is no such file, a pattern matches none, or the kind is unknown.
         EnvironmentMismatch: what reads this kind is not installed.
     """
-    paths = [path for name in names for path in _expand(name)]
+    paths = [path for name in names for path in expand(name)]
     sources = [_source(path, kind) for path in paths]
     if len({source.kind for source in sources}) > 1:
         raise UsageError("the files are of several kinds", hint="score each kind by itself")
@@ -64,7 +64,12 @@ def find_sources(names: Sequence[str], kind: Kind | None) -> list[Source]:
     return sources
 
 
-def _expand(name: str) -> list[str]:
+def expand(name: str) -> list[str]:
+    """The files that a name or a pattern names, those of a pattern in the order of their names.
+
+    Raises:
+        UsageError: a pattern matches none.
+    """
     if name == STDIN or not _PATTERN & set(name) or os.path.exists(name):
         return [name]
     found = sorted(path for path in glob.glob(name, recursive=True) if not os.path.isdir(path))

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Collection, Mapping
-from itertools import count
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
 
-from lading.errors import InputError, UsageError
+from lading.errors import UsageError
 from lading.schema.fields import MAX_NAME_CHARS, Field, Schema
-from lading.schema.problems import Problem, suggest
+from lading.schema.problems import suggest
 
 Key = str | int
 """What a request brings in place of the columns."""
@@ -23,8 +22,6 @@ Key = str | int
 SQL_KEYS = re.compile(r"(?<![:\w]):keys\b")
 """Where the keys stand in the SQL: never they themselves, but parameters for them."""
 HASH_KEY = "{key}"
-UNKNOWN_KEY = "features.unknown_key"
-_UNKNOWN = "not a key that the store knows"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,63}")
 
 
@@ -74,25 +71,6 @@ def request_schema(schema: Schema, lookups: Lookups) -> Schema:
     rest = {field.name: field for field in schema.inputs if field.name not in looked_up}
     unused = tuple(name for name in schema.unused if name not in keys)
     return msgspec.structs.replace(schema, inputs=tuple((keys | rest).values()), unused=unused)
-
-
-def schema_without(schema: Schema, key: str, unknown: Collection[Key], known: Collection[Key]) -> Schema:
-    """A schema of requests that takes only some keys, so that its problems say where the others stand.
-
-    Args:
-        schema: of requests.
-        key: the column.
-        unknown: the keys that it takes no longer, at least one.
-        known: those that it takes.
-    """
-    numbers = (number if isinstance(next(iter(unknown)), int) else str(number) for number in count())
-    # No domain at all would take everything.
-    spare = next(number for number in numbers if number not in unknown)
-    inputs = tuple(
-        msgspec.structs.replace(field, domain=(*known, spare), nullable=False) if field.name == key else field
-        for field in schema.inputs
-    )
-    return msgspec.structs.replace(schema, inputs=inputs)
 
 
 def check_lookups(schema: Schema, lookups: Lookups) -> None:
@@ -160,36 +138,3 @@ def _check_column(place: str, lookup: Lookup, column: str, fields: Mapping[str, 
             f"{place}: `{column}` is never null, so a key that is not known has to be refused",
             hint=f'missing = "refuse", or [inputs.{column}] nullable = true',
         )
-
-
-class UnknownKeys(InputError):
-    """Keys that no store knows; `located` has the problems where they stand in the request.
-
-    Attributes:
-        keys: by the column: those that are unknown, at least one, and those that are known.
-    """
-
-    def __init__(self, keys: Mapping[str, tuple[Collection[Key], Collection[Key]]]) -> None:
-        super().__init__([Problem("", UNKNOWN_KEY, _UNKNOWN, column=column) for column in keys])
-        self.keys = keys
-
-    def located(self, schema: Schema, read: Callable[[Schema], object]) -> InputError:
-        """The error with a problem for each spot.
-
-        Args:
-            schema: of requests.
-            read: reads the request, which fits that schema, once more by another one.
-        """
-        for column, (unknown, known) in self.keys.items():
-            schema = schema_without(schema, column, unknown, known)
-        try:
-            read(schema)
-        except InputError as error:
-            problems = [_unknown_key(problem) for problem in error.problems]
-            return InputError(problems, total=error.total)
-        return self
-
-
-def _unknown_key(problem: Problem) -> Problem:
-    """The problem of a value that is not allowed, as that of a key that is not known."""
-    return msgspec.structs.replace(problem, code=UNKNOWN_KEY, detail=_UNKNOWN, expected=None, got=None)

@@ -12,13 +12,15 @@ from typing import Any, cast
 import click
 import msgspec
 
+from lading.batch.sources import expand
 from lading.batch.targets import Target
-from lading.cli.printing import data_apart
+from lading.cli.printing import data_apart, rows_in_words
 from lading.engine.answer_columns import AnswerColumns
 from lading.engine.answers import Answer, AnswerFormat
 from lading.errors import UsageError
 from lading.schema.decode import Decoded, Decoder, Limits
 from lading.schema.fields import Schema
+from lading.schema.words import printable
 
 STDIN = "-"
 _IMAGES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp"})
@@ -57,16 +59,16 @@ def predict_document(target: Target, data: Sequence[str], out: Path | None, *, p
     Raises:
         LadingError: they do not fit, have no answer, or cannot be read or written.
     """
-    suffixes = (".json",) if _is_image(data[0]) else (".json", ".csv")
-    if out is not None and out.suffix not in suffixes:
-        raise UsageError(f"{out.name} is not what this is written to", hint=f"write to {' or '.join(suffixes)}")
+    if out is not None and out.suffix not in (".csv", ".json"):
+        raise UsageError(f"{out.name} is not what this is written to", hint="write to .json or .csv")
+    files = _images(data) if _is_image(data[0]) else ()
     schema = target.answering.schema
     if proba and not schema.has_probabilities:
         raise UsageError(f"{target.name} gives no probabilities")
-    decoded = _decoded(Decoder(schema, _UNLIMITED), data)
+    decoded = _decoded(Decoder(schema, _UNLIMITED), files or data)
     with data_apart():
         answer = target.answering.answer(decoded.rows, proba=proba)
-    _write(schema, decoded, answer, out)
+    _write(schema, decoded, answer, out, files)
 
 
 def _decoded(decoder: Decoder, data: Sequence[str]) -> Decoded:
@@ -76,6 +78,11 @@ def _decoded(decoder: Decoder, data: Sequence[str]) -> Decoded:
     if not decoder.takes_images:
         raise UsageError("this model takes no images", hint="it takes columns: lading inspect MODEL --example")
     return decoder.images([_bytes_of(Path(name)) for name in data], is_single=len(data) == 1)
+
+
+def _images(data: Sequence[str]) -> list[str]:
+    """The names of image files, which patterns may name too."""
+    return [path for name in data for path in expand(name)]
 
 
 def _read(data: str) -> tuple[bytes, bool]:
@@ -101,26 +108,28 @@ def _bytes_of(path: Path) -> bytes:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
 
 
-def _write(schema: Schema, decoded: Decoded, answer: Answer, output: Path | None) -> None:
+def _write(schema: Schema, decoded: Decoded, answer: Answer, output: Path | None, files: Sequence[str]) -> None:
     body = AnswerFormat(schema).object(answer, is_single=decoded.is_single)
     if output is None:
         click.echo(msgspec.json.encode(body))
         return
-    data = _csv(schema, decoded, answer) if output.suffix == ".csv" else msgspec.json.encode(body) + b"\n"
+    data = _csv(schema, decoded, answer, files) if output.suffix == ".csv" else msgspec.json.encode(body) + b"\n"
     try:
         output.write_bytes(data)
     except OSError as error:
         raise UsageError(f"cannot write {output}: {error.strerror}") from None
-    click.echo(f"wrote     {output}   {len(decoded.rows)} rows", err=True)
+    click.echo(f"wrote     {output}   {rows_in_words(len(decoded.rows))}", err=True)
     for warning in answer.warnings:
-        click.echo(f"warning   {warning.column}: {warning.detail}, in {warning.rows} rows", err=True)
+        words = f"warning   {warning.column}: {warning.detail}, in {rows_in_words(warning.rows)}"
+        click.echo(printable(words), err=True)
 
 
-def _csv(schema: Schema, decoded: Decoded, answer: Answer) -> bytes:
-    """The rows with their predictions, and probabilities where asked for, in columns behind them."""
+def _csv(schema: Schema, decoded: Decoded, answer: Answer, files: Sequence[str]) -> bytes:
+    """The rows, or the names of image files, and behind them the predictions, and probabilities where asked for."""
+    names, rows = (("file",), [(name,) for name in files]) if files else (schema.names, decoded.rows)
     added = AnswerColumns(schema).of(answer.predictions, answer.probabilities)
     text = io.StringIO()
     writer: Any = csv.writer(text, lineterminator="\n")
-    writer.writerow([*schema.names, *added])
-    writer.writerows([*row, *more] for row, *more in zip(decoded.rows, *added.values(), strict=True))
+    writer.writerow([*names, *added])
+    writer.writerows([*row, *more] for row, *more in zip(rows, *added.values(), strict=True))
     return text.getvalue().encode()

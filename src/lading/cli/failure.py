@@ -62,7 +62,7 @@ def _print_problems(error: InputError) -> None:
     lines = [(_where(problem.row, problem.column or problem.pointer), problem.detail) for problem in error.problems]
     width = max((len(where) for where, _ in lines), default=0)
     for where, detail in lines:
-        click.echo(f"  {where:<{width}}   {detail}", err=True)
+        click.echo(printable(f"  {where:<{width}}   {detail}"), err=True)
     if error.total > len(lines):
         click.echo(f"  and {error.total - len(lines)} more", err=True)
 

@@ -78,4 +78,5 @@ def command(
         told = {"path": str(packed.path), "sha256": packed.sha256, "size": packed.size, "manifest": packed.manifest}
         click.echo(msgspec.json.encode(told))
     else:
-        click.echo(f"next: lading serve {shlex.quote(str(packed.path))}", err=True)
+        more = " --features-url sqlite:///features.db" if packed.manifest.features else ""
+        click.echo(f"next: lading serve {shlex.quote(str(packed.path))}{more}", err=True)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import closing
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from lading.cli.options import declared_options, ignore_versions_option
-from lading.cli.printing import data_apart
+from lading.cli.printing import data_apart, rows_in_words
 from lading.errors import LadingError, UsageError
 from lading.settings import bound_threads
 
@@ -93,6 +94,7 @@ def _target(
     from lading.bundle.declared import declared_from
     from lading.cli.check import read_headers
 
+    _refuse_mistaken(model)
     if model.startswith(("http://", "https://")):
         if ignore_versions or any(declared.values()):
             raise UsageError("what a service serves was said where it was packed or started")
@@ -102,6 +104,14 @@ def _target(
     with data_apart():
         said = declared_from(**declared)
         return ModelTarget(Path(model), ignore_versions=ignore_versions, declared=said, workers=workers or _cores())
+
+
+def _refuse_mistaken(model: str) -> None:
+    """Refuse what is meant otherwise: a file of rows in the place of the model, an address without its beginning."""
+    if PurePath(model).suffix.lower() in (".csv", ".jsonl", ".ndjson", ".parquet", ".arrow"):
+        raise UsageError("the model comes first, then the rows", hint="lading predict MODEL rows.csv -o scored.csv")
+    if re.fullmatch(r"[\w.-]+:\d+/?", model) and not os.path.exists(model):
+        raise UsageError("the address of a service begins with http://", hint=f"lading predict http://{model} …")
 
 
 def _cores() -> int:
@@ -118,6 +128,7 @@ def _names(texts: Sequence[str]) -> tuple[str, ...] | None:
 
 
 def _score(target: Target, sources: Sequence[Any], wish: Wish) -> None:
+    from lading.batch.folder import parts_path
     from lading.batch.run import run
     from lading.cli.progress import Progress
 
@@ -137,8 +148,8 @@ def _score(target: Target, sources: Sequence[Any], wish: Wish) -> None:
             tally = run(target, sources, wish, stdout=stdout, tell=tell)
     except KeyboardInterrupt:
         progress.clear()
-        if wish.out is not None and all(source.is_steady for source in sources):
-            click.echo("stopped   the same command goes on from here", err=True)
+        is_kept = wish.out is not None and any(parts_path(wish.out).glob("*.part"))
+        click.echo(f"stopped   {'the same command goes on from here' if is_kept else 'nothing is kept'}", err=True)
         raise
     except LadingError:
         progress.clear()
@@ -154,13 +165,15 @@ def _tell_end(tally: Tally, wish: Wish) -> None:
     aside = printable(str(rejects_path(wish.out))) if wish.out is not None else ""
     more = f"; {tally.set_aside:,} set aside" + (f" in {aside}" if aside else "") if tally.set_aside else ""
     if wish.out is not None:
-        click.echo(f"wrote     {printable(str(wish.out))}   {tally.answered:,} rows{more}", err=True)
+        click.echo(f"wrote     {printable(str(wish.out))}   {rows_in_words(tally.answered)}{more}", err=True)
+        if tally.set_aside and tally.answered:
+            click.echo(f"  the first: {printable(tally.reasons[0])}", err=True)
     elif more:
-        click.echo(f"wrote     {tally.answered:,} rows{more}", err=True)
+        click.echo(f"wrote     {rows_in_words(tally.answered)}{more}", err=True)
         for reason in tally.reasons:
             click.echo(f"  {printable(reason)}", err=True)
     for (column, detail), rows in tally.unusual.items():
-        click.echo(f"warning   {printable(column)}: {detail}, in {rows:,} rows", err=True)
+        click.echo(printable(f"warning   {column}: {detail}, in {rows_in_words(rows)}"), err=True)
     if tally.rows and not tally.answered:
         hint = f"all reasons are in {aside}" if aside else None
         raise LadingError(f"no row has an answer; {tally.reasons[0]}", hint=hint)

@@ -17,8 +17,8 @@ from lading.features.store import Store
 _SQLITE = "sqlite"
 _KINDS = {_SQLITE: "sql", "postgresql": "sql", "postgres": "sql", "redis": "hash", "rediss": "hash"}
 _HINTS = {
-    "sql": "LADING_FEATURES_URL=sqlite:///features.db, or postgresql://…",
-    "hash": "LADING_FEATURES_URL=redis://…",
+    "sql": "--features-url sqlite:///features.db, or LADING_FEATURES_URL=postgresql://…",
+    "hash": "--features-url redis://…, or LADING_FEATURES_URL=redis://…",
 }
 
 
@@ -35,7 +35,7 @@ class Addresses:
             scheme, mark, _ = url.partition("://")
             kind = _KINDS.get(scheme)
             if not mark or kind is None:
-                hint = "two of them have a space between; what is no letter in a password is written as %20"
+                hint = "a file is sqlite:///features.db; two addresses have a space between, a password has none (%20)"
                 raise SettingsError("features_url: expected sqlite:///, postgresql:// or redis://", hint=hint)
             if kind in self._urls:
                 raise SettingsError("features_url: expected one address for SQL and one for Redis, got two for one")

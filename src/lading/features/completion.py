@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from operator import itemgetter
 from typing import Any
 
-from lading.bundle.lookups import Key, Lookup, UnknownKeys
+from lading.bundle.lookups import Key, Lookup
 from lading.bundle.manifest import Manifest
 from lading.errors import DeadlineExceeded, FeaturesInvalid, FeaturesUnavailable
 from lading.features.address import Addresses
@@ -15,6 +15,7 @@ from lading.features.asking import Asker
 from lading.features.cache import Cache
 from lading.features.lookup import Known, LookedUp
 from lading.features.values import RowReader
+from lading.schema.problems import Problem, Problems
 from lading.schema.table import Row
 from lading.service import Counters
 from lading.settings import Settings
@@ -55,7 +56,7 @@ class Completion:
         """The rows as the model takes them.
 
         Raises:
-            UnknownKeys: a store does not know all of the keys.
+            InputError: a store does not know all of the keys; names each row.
             Refused: a store does not answer, or not in time.
             FeaturesInvalid: what it gave is not what the columns take.
         """
@@ -65,7 +66,7 @@ class Completion:
         gaps = [wanted - known.keys() for wanted, known in zip(keys, found, strict=True)]
         if any(gaps):
             await self._ask(found, gaps, timeout_s)
-        self._refuse_unknown(found)
+        self._refuse_unknown(rows, found)
         for each, place, known in zip(self._lookups, self._places, found, strict=True):
             told = _rows(each.lookup, known)
             rows = [row + told[row[place]] for row in rows]
@@ -89,17 +90,23 @@ class Completion:
         for each in self._lookups:
             each.close()
 
-    def _refuse_unknown(self, found: Sequence[Known]) -> None:
-        unknown: dict[str, tuple[Collection[Key], Collection[Key]]] = {}
-        for each, known in zip(self._lookups, found, strict=True):
+    def _refuse_unknown(self, rows: Sequence[Row], found: Sequence[Known]) -> None:
+        unknown: dict[tuple[str, int], set[Key]] = {}
+        for each, place, known in zip(self._lookups, self._places, found, strict=True):
             missing = {key for key, row in known.items() if row is None}
             each.count("unknown", len(missing))
             if missing and each.lookup.missing == "refuse":
-                before, _ = unknown.get(each.lookup.key, ((), ()))
-                missing |= set(before)
-                unknown[each.lookup.key] = missing, known.keys() - missing
-        if unknown:
-            raise UnknownKeys(unknown)
+                unknown.setdefault((each.lookup.key, place), set()).update(missing)
+        problems = Problems()
+        for (column, place), keys in unknown.items():
+            for position, row in enumerate(rows):
+                if row[place] in keys:
+                    problems.add(_unknown_key, column, position)
+        problems.raise_any()
+
+
+def _unknown_key(column: str, row: int) -> Problem:
+    return Problem("", "features.unknown_key", "not a key that the store knows", column=column, row=row)
 
 
 def _rows(lookup: Lookup, known: Known) -> dict[Any, Row]:

@@ -128,7 +128,7 @@ class LookedUp:
             raise FeaturesUnavailable(f"the features by `{self.lookup.key}` cannot be looked up now") from None
         except FeaturesInvalid as error:
             self.count("failures")
-            logger.error("features `%s`: %s", self.name, error.message)
+            logger.error("features `%s`: %s", self.name, ": ".join(filter(None, [error.message, error.hint])))
             raise
         finally:
             self._counters.observe("features_seconds", time.perf_counter() - start, self.name)
@@ -152,11 +152,15 @@ class LookedUp:
         for said, values in found:
             key = self._key(said)
             if key in known:
-                known[key] = self._row(values) if known[key] is None else _TWICE
+                row = self._row(values)
+                # One that comes again as it was, by another spelling of its key, is the same.
+                known[key] = row if known[key] in (None, row) else _TWICE
         return known
 
     def _key(self, said: Any) -> Key | None:
         """The key that a row of the store is of: as it was asked for, whatever type it has there."""
+        if said is None:
+            return None
         try:
             return int(said) if self.lookup.kind == "int" else str(said)
         except (TypeError, ValueError, ArithmeticError):

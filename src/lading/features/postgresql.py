@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from lading.bundle.lookups import Key, Lookup
-from lading.features.store import Found, StoreFailed, missing_driver, portions, read_rows, sql_for
+from lading.features.store import Found, StoreFailed, missing_driver, portions, read_rows, refused_query, sql_for
 
 if TYPE_CHECKING:
     import psycopg
@@ -45,6 +45,9 @@ class PostgresqlStore:
             return [found for portion in portions(keys) for found in self._ask(connection, portion)]
         except self._driver.Error as error:
             self.close()
+            # Class 42 is of syntax and of names that are not there; a right that is missing (42501) is too.
+            if (error.sqlstate or "").startswith("42"):
+                raise refused_query(self._lookup, f"{type(error).__name__} {error.sqlstate}") from None
             raise StoreFailed(type(error).__name__, is_stale=was_there) from None
 
     def _connect(self) -> psycopg.Connection[Any]:
@@ -55,6 +58,7 @@ class PostgresqlStore:
             connect_timeout=max(2, math.ceil(self._timeout_s)),  # less than 2 is none to libpq
             client_encoding="utf8",
         )
+        connection.read_only = True  # of every transaction, whatever the SQL says of the session
         connection.execute(_SESSION.format(math.ceil(self._timeout_s * 1000)))
         return connection
 
@@ -63,7 +67,8 @@ class PostgresqlStore:
         # To the driver a percent sign is where a parameter begins, unless it is doubled.
         sql = sql_for(self._lookup.sql.replace("%", "%%"), "%s", len(keys))
         try:
-            cursor = connection.execute(sql.encode(), keys)
+            with connection.transaction():
+                cursor = connection.execute(sql.encode(), keys)
         except self._driver.DataError as error:
             if error.sqlstate not in _OF_A_KEY:
                 raise

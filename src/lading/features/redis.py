@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from lading.bundle.lookups import HASH_KEY, Key, Lookup
+from lading.errors import SettingsError
 from lading.features.store import Found, StoreFailed, missing_driver, portions
 
 if TYPE_CHECKING:
@@ -27,6 +28,12 @@ class RedisStore:
         self._lookup = lookup
         self._timeout_s = timeout_s
         self._client: redis.Redis | None = None
+        try:
+            self._connect().close()  # which connects to nothing yet
+        except ValueError:
+            raise SettingsError(
+                "features_url: the address of Redis cannot be read", hint="redis://HOST:PORT/0"
+            ) from None
 
     def fetch(self, keys: Sequence[Key]) -> Sequence[Found]:
         """What the server has for these keys."""

@@ -69,6 +69,11 @@ def read_rows(lookup: Lookup, names: Sequence[str], rows: Sequence[Sequence[Any]
     return [(row[0], [row[place] for place in places]) for row in rows]
 
 
+def refused_query(lookup: Lookup, words: str) -> FeaturesInvalid:
+    """The error where a database does not understand the SQL; its words, which have no key in them, are logged."""
+    return FeaturesInvalid(f"the database refuses the query for `{lookup.key}`", hint=words)
+
+
 def missing_driver(scheme: str, extra: str) -> LadingError:
     """The error where what speaks to a store is not installed."""
     return SettingsError(f"what speaks {scheme} is not installed", hint=f'pip install "lading[{extra}]"')

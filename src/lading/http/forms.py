@@ -27,6 +27,8 @@ def rows_of(parts: Sequence[Part], decoder: Decoder, reader_of: Callable[[str], 
     files = [part for part in parts if part.file is not None]
     if files and len(files) < len(parts):
         raise BrokenInput("a form has files or values, not both", code="input.form")
+    if not files and decoder.takes_images:
+        raise BrokenInput("a value is no image: send the file, -F file=@NAME with an @", code="input.form")
     if not files:
         return decoder.query([(part.name, _text(part)) for part in parts])
     if decoder.takes_images:

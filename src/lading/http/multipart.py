@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 # It warns of each broken form, with a byte of what it was sent; the caller is told, and the log has the request's line.
 logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
+_HEADER_BYTES = 1024
+
 
 class Part(NamedTuple):
     """One part of a form.
@@ -42,7 +44,7 @@ def parts_of(body: bytes, boundary: bytes, *, max_parts: int) -> list[Part]:
     """
     form = _Form(max_parts)
     try:
-        parser = MultipartParser(boundary, form.callbacks, max_size=max(1, len(body)))
+        parser = MultipartParser(boundary, form.callbacks, max_size=max(1, len(body)), max_header_size=_HEADER_BYTES)
         parser.write(body)
         parser.finalize()
         if not form.is_whole:

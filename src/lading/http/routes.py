@@ -19,7 +19,6 @@ from lading.http.accept import accepted
 from lading.http.accounts import Exchange
 from lading.http.answers import response_of
 from lading.http.body import read_body
-from lading.http.completing import Again, answer_of
 from lading.http.content import JSON, content_of
 from lading.http.deadline import FIELD, timeout_s
 from lading.http.leaving import unless_left
@@ -50,10 +49,12 @@ class Predict:
         exchange.route = self._service.route or exchange.route
         may_take_s = self._timeout_s(scope)
         kind = accepted(scope["headers"])
-        read = self._read_post(scope, receive) if scope["method"] == "POST" else self._read_query(scope)
-        proba, decoded, again = await read
+        if scope["method"] == "POST":
+            proba, decoded = await self._read_post(scope, receive)
+        else:
+            proba, decoded = self._read_query(scope)
         exchange.rows = len(decoded.rows)
-        predicting = answer_of(self._service, decoded.rows, again, may_take_s, proba=proba, context=exchange.ids)
+        predicting = self._service.answer(decoded.rows, may_take_s, proba=proba, context=exchange.ids)
         answer = await unless_left(receive, predicting)
         response = await response_of(scope, self._service, kind, answer, is_single=decoded.is_single)
         await response(scope, receive, send)
@@ -62,17 +63,14 @@ class Predict:
         said = next((value for name, value in scope["headers"] if name == FIELD), b"")
         return timeout_s(said, self._service.settings.request_timeout_s)
 
-    async def _read_post(self, scope: Scope, receive: Receive) -> tuple[bool, Decoded, Again | None]:
+    async def _read_post(self, scope: Scope, receive: Receive) -> tuple[bool, Decoded]:
         settings = self._service.settings
         content = content_of(scope, self._service.decoder)
         proba = _proba(_query(scope))
         body = await read_body(scope, receive, max_bytes=settings.max_body_bytes, max_s=settings.body_timeout_s)
-        decoded = await self._reader.read(content.decode, body, is_quick=content.is_quick)
-        # Only who may have to read the body once more keeps it while the request waits.
-        again = (lambda decoder: content_of(scope, decoder).decode(body)) if self._service.looks_up else None
-        return proba, decoded, again
+        return proba, await self._reader.read(content.decode, body, is_quick=content.is_quick)
 
-    async def _read_query(self, scope: Scope) -> tuple[bool, Decoded, Again]:
+    def _read_query(self, scope: Scope) -> tuple[bool, Decoded]:
         """Parameters that are columns make the row; what is left controls."""
         decoder = self._service.decoder
         names = set(self._service.schema.names)
@@ -80,7 +78,7 @@ class Predict:
         row: list[tuple[str, str]] = []
         for name, value in _query(scope):
             (controls if name in _CONTROLS and name not in names else row).append((name, value))
-        return _proba(controls), decoder.query(row), lambda decoder: decoder.query(row)
+        return _proba(controls), decoder.query(row)
 
 
 class PredictRoute(BaseRoute):

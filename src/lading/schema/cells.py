@@ -154,7 +154,13 @@ def read_cell(field: Field, text: str) -> object:
         return {"true": True, "false": False, "1": True, "0": False}.get(stripped.lower(), text)
     if kind == "date":
         return stripped
-    return _read_number(stripped, text)
+    number = _read_number(stripped, text)
+    return whole(number) if kind == "int" else number
+
+
+def whole(cell: object) -> object:
+    """The cell as an integer where it is a float without a fraction: so tables have integers beside gaps."""
+    return int(cell) if type(cell) is float and cell.is_integer() else cell
 
 
 def _read_number(stripped: str, text: str) -> object:

@@ -94,7 +94,10 @@ class Decoder:
         names = [name for name, _ in pairs]
         if len(set(names)) != len(names):
             raise BrokenInput("a query parameter stands twice", code="input.duplicate_key")
-        return Decoded([self._checker.text_object(dict(pairs))], is_single=True)
+        row = dict(pairs)
+        if self._images is not None and self._images.are_in(row):
+            return Decoded(self._images.one(row), is_single=True)
+        return Decoded([self._checker.text_object(row)], is_single=True)
 
     def csv(self, body: bytes) -> Decoded:
         """The rows of CSV text (RFC 4180) whose first line names the columns."""

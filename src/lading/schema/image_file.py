@@ -17,6 +17,7 @@ import numpy as np
 from lading.errors import EnvironmentMismatch
 from lading.schema.cells import Complaint
 from lading.schema.fields import Image
+from lading.schema.image_head import picture_only
 from lading.schema.table import Array
 
 MEDIA_TYPES = {
@@ -30,6 +31,9 @@ MEDIA_TYPES = {
 _WHITE = (255, 255, 255, 255)
 _SCANS = 16
 """Times that a JPEG may go over all pixels before it costs more: an ordinary progressive one has about ten scans."""
+MAX_SIDE = 65_535
+"""Pixels a side: to resize a longer one takes memory for each of them."""
+_SLOW = "bmp_rle"  # which Pillow decodes in Python
 _START_OF_SCAN = b"\xff\xda"
 
 
@@ -66,7 +70,7 @@ class ImageFile:
         if not data:
             raise Complaint("image.unreadable", "expected an image, got an empty file")
         try:
-            self._image: Any = PIL.Image.open(io.BytesIO(data), formats=tuple(MEDIA_TYPES))
+            self._image: Any = PIL.Image.open(io.BytesIO(picture_only(data)), formats=tuple(MEDIA_TYPES))
             # A photograph of a telephone may hold a second image, for other screens: the first is the photograph.
             is_moving = self._image.format != "MPO" and getattr(self._image, "is_animated", False)
         except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning):
@@ -77,9 +81,11 @@ class ImageFile:
             raise _unreadable() from None
         if is_moving:
             raise Complaint("image.frames", "expected an image of one frame, got several")
+        if any(tile[0] == _SLOW for tile in self._image.tile):
+            raise Complaint("image.unreadable", "a BMP is to be without compression")
         width, height = self._image.size
         scans = data.count(_START_OF_SCAN) if self._image.format in ("JPEG", "MPO") else 1
-        self.cost = width * height * max(1, scans // _SCANS)
+        self.cost = width * height * max(1, scans // _SCANS) if max(width, height) <= MAX_SIDE else _TOO_MANY
 
     def pixels(self, wanted: Image) -> Array:
         """The pixels as the model takes them: (columns,) float64.

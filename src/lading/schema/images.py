@@ -69,27 +69,27 @@ class Images:
         return self._table(files, ImageFile, lambda position: ((position,), position))
 
     def _table(self, values: Sequence[Any], read: Callable[[Any], ImageFile], spot: Callable[[int], _Spot]) -> Table:
-        files = _each(values, read, spot)
-        if sum(file.cost for file in files) > self._max_pixels:
-            raise TooLarge(f"more than {self._max_pixels} pixels in the images of one request")
-        rows = _each(files, lambda file: file.pixels(self._wanted), spot)
-        return Table(self._fields, len(rows), matrix=np.array(rows, dtype=self._dtype))
+        problems = Problems()
+        matrix = np.zeros((len(values), len(self._fields)), dtype=self._dtype)
+        left = self._max_pixels
+        # One at a time, as an image takes memory as soon as its head is read.
+        for position, value in enumerate(values):
+            try:
+                file = read(value)
+                left -= file.cost
+                if left < 0:
+                    raise TooLarge(
+                        f"more than {self._max_pixels} pixels in the images of one request (max_image_pixels)"
+                    )
+                if not problems.total:
+                    matrix[position] = file.pixels(self._wanted)
+            except Complaint as complaint:
+                problems.add(_problem, complaint, *spot(position))
+        problems.raise_any()
+        return Table(self._fields, len(matrix), matrix=matrix)
 
 
 _Spot = tuple[tuple[str | int, ...], int | None]
-
-
-def _each(values: Sequence[Any], make: Callable[[Any], Any], spot: Callable[[int], _Spot]) -> list[Any]:
-    """What is made of each value; raises `InputError` with the problems of all."""
-    problems = Problems()
-    made = []
-    for position, value in enumerate(values):
-        try:
-            made.append(make(value))
-        except Complaint as complaint:
-            problems.add(_problem, complaint, *spot(position))
-    problems.raise_any()
-    return made
 
 
 def _problem(complaint: Complaint, parts: tuple[str | int, ...], row: int | None) -> Problem:

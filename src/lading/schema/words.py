@@ -28,7 +28,8 @@ _ANSWERS = {
 def inputs_in_words(schema: Schema) -> str:
     """How many inputs there are of each kind; or the image that they are the pixels of."""
     if schema.image is not None:
-        return f"an image of {schema.image}"
+        low, high = schema.image.scale
+        return f"an image of {schema.image}, {'inverted, ' * schema.image.invert}{low:g} to {high:g}"
     counts = Counter(field.kind for field in schema.inputs)
     return ", ".join(f"{count} {_KINDS[kind][count != 1]}" for kind, count in counts.items())
 

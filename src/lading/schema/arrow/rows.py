@@ -7,13 +7,13 @@ cells are checked one by one (`rows`), which lists every problem.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from lading.errors import InputError
 from lading.schema.arrow.column import ArrowColumn
-from lading.schema.cells import Complaint, expectation
+from lading.schema.cells import Complaint, expectation, whole
 from lading.schema.fields import Field, Schema
 from lading.schema.problems import Problem, pointer
 from lading.schema.rows import RowChecker
@@ -77,7 +77,11 @@ class ArrowRows:
 
     def _row_by_row(self, stream: Columnar, columns: dict[int, ArrowColumn]) -> list[Row]:
         gaps = [None] * stream.rows
-        cells = [columns[place].cells() if place in columns else gaps for place in range(len(stream.names))]
+        fields = {field.name: field for field in self._fields}
+        cells = [
+            _cells(fields[name], columns[place]) if place in columns else gaps
+            for place, name in enumerate(stream.names)
+        ]
         return self._checker.arrays(map(list, zip(*cells, strict=True)), columns=stream.names)
 
 
@@ -86,6 +90,11 @@ def _wrong_column(field: Field, place: int) -> Problem:
     got = "an Arrow type that is not taken"
     detail = f"expected {wanted}, got {got}"
     return Problem(pointer("columns", place), "schema.wrong_type", detail, column=field.name, expected=wanted, got=got)
+
+
+def _cells(field: Field, column: ArrowColumn) -> Sequence[Any]:
+    cells = column.cells()
+    return list(map(whole, cells)) if field.value_kind == "int" else cells
 
 
 def _is_plain(field: Field) -> bool:
@@ -114,7 +123,7 @@ class _Column:
         numbers = column.numbers() if self._fits is not None else None
         if numbers is not None and self._fits is not None and self._fits(self, numbers):
             return numbers
-        return column_array(self._field, self._check(column.cells()))
+        return column_array(self._field, self._check(_cells(self._field, column)))
 
     def _fit_floats(self, numbers: Array) -> bool:
         if numbers.dtype.kind == "b":
