@@ -45,6 +45,8 @@ def test_the_boundary_may_be_quoted():
         BEGIN.replace(b'name="file"; ', b"") + b"x" + END,
         BEGIN.replace(b'name="file"', b'name="\xff"') + b"x" + END,
         b"--B\r\n" + b"a: b\r\n" * 100 + b"\r\nx" + END,
+        BEGIN.replace(b"a.csv", b";" * 99) + b"x" + END,
+        BEGIN.replace(b"a.csv", b"a" * 2000) + b"x" + END,
     ],
 )
 def test_a_form_that_is_none_is_refused(body: bytes):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
 _HEADER_BYTES = 1024
+_OPTIONS = 16
 
 
 class Part(NamedTuple):
@@ -94,7 +95,10 @@ class _Form:
 
 
 def _part(headers: dict[bytes, bytes], data: bytearray) -> Part:
-    disposition, options = parse_options_header(headers.get(b"content-disposition"))
+    header = headers.get(b"content-disposition", b"")
+    if header.count(b";") > _OPTIONS:  # of which each takes the parser longer
+        raise _broken()
+    disposition, options = parse_options_header(header)
     if disposition != b"form-data" or b"name" not in options:
         raise _broken()
     file = options.get(b"filename")
