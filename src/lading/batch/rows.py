@@ -68,6 +68,7 @@ def _tables(chunk: Chunk, columns: list[str]) -> Iterator[Any]:
         with pyarrow.parquet.ParquetFile(chunk.path, pre_buffer=False) as file:
             groups = list(range(*chunk.groups))
             for batch in file.iter_batches(CHUNK_ROWS, row_groups=groups, columns=columns, use_threads=False):
+                batch.validate(full=True)  # of texts that are none
                 yield pyarrow.Table.from_batches([batch])
     except (pyarrow.ArrowException, OSError) as error:
         raise BrokenInput(f"{printable(chunk.path)} cannot be read: {str(error).splitlines()[0][:200]}") from None
