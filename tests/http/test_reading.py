@@ -43,14 +43,14 @@ def reading() -> Iterator[Reading]:
 
 async def test_a_small_body_is_read_at_once(reading: Reading):
     reading.release.set()
-    decoded = await BodyReader(20.0).read(reading, SMALL)
+    decoded = await BodyReader().read(reading, SMALL, 20.0)
     assert decoded.rows == [(float(INLINE_BYTES),)]
     assert reading.threads == [threading.current_thread().name]
 
 
 async def test_large_bodies_are_read_in_a_thread_one_after_the_other(reading: Reading):
-    reader = BodyReader(20.0)
-    reads = [asyncio.create_task(reader.read(reading, LARGE)) for _ in range(3)]
+    reader = BodyReader()
+    reads = [asyncio.create_task(reader.read(reading, LARGE, 20.0)) for _ in range(3)]
     await asyncio.sleep(0)
     assert not any(read.done() for read in reads)
     reading.release.set()
@@ -64,12 +64,12 @@ async def test_what_is_wrong_with_a_large_body_is_raised():
         raise BrokenInput("no")
 
     with pytest.raises(BrokenInput, match="no"):
-        await BodyReader(20.0).read(decode, LARGE)
+        await BodyReader().read(decode, LARGE, 20.0)
 
 
 async def test_a_large_body_that_takes_too_long_is_too_late(reading: Reading):
     with pytest.raises(DeadlineExceeded, match="while the body was read"):
-        await BodyReader(0.01).read(reading, LARGE)
+        await BodyReader().read(reading, LARGE, 0.01)
 
 
 async def test_probes_are_answered_while_a_large_body_is_read(

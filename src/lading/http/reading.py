@@ -16,16 +16,18 @@ INLINE_BYTES = 64 << 10
 class BodyReader:
     """Decodes bodies; large ones one after the other, so that only one at a time takes memory for its cells."""
 
-    def __init__(self, timeout_s: float) -> None:
-        self._timeout_s = timeout_s
+    def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, "lading-decode")
 
-    async def read(self, decode: Callable[[bytes], Decoded], body: bytes, *, is_quick: bool = True) -> Decoded:
+    async def read(
+        self, decode: Callable[[bytes], Decoded], body: bytes, timeout_s: float, *, is_quick: bool = True
+    ) -> Decoded:
         """The rows of a body.
 
         Args:
             decode: reads it.
             body: the whole body.
+            timeout_s: that the request may take.
             is_quick: whether a small one is read at once.
 
         Raises:
@@ -34,7 +36,7 @@ class BodyReader:
         if is_quick and len(body) <= INLINE_BYTES:
             return decode(body)
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(timeout_s):
                 return await asyncio.get_running_loop().run_in_executor(self._thread, decode, body)
         except TimeoutError:
             raise DeadlineExceeded("the deadline passed while the body was read") from None

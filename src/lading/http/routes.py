@@ -41,7 +41,7 @@ class Predict:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._reader = BodyReader(service.settings.request_timeout_s)
+        self._reader = BodyReader()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a prediction request."""
@@ -50,7 +50,7 @@ class Predict:
         may_take_s = self._timeout_s(scope)
         kind = accepted(scope["headers"])
         if scope["method"] == "POST":
-            proba, decoded = await self._read_post(scope, receive)
+            proba, decoded = await self._read_post(scope, receive, may_take_s)
         else:
             proba, decoded = self._read_query(scope)
         exchange.rows = len(decoded.rows)
@@ -63,12 +63,12 @@ class Predict:
         said = next((value for name, value in scope["headers"] if name == FIELD), b"")
         return timeout_s(said, self._service.settings.request_timeout_s)
 
-    async def _read_post(self, scope: Scope, receive: Receive) -> tuple[bool, Decoded]:
+    async def _read_post(self, scope: Scope, receive: Receive, may_take_s: float) -> tuple[bool, Decoded]:
         settings = self._service.settings
         content = content_of(scope, self._service.decoder)
         proba = _proba(_query(scope))
         body = await read_body(scope, receive, max_bytes=settings.max_body_bytes, max_s=settings.body_timeout_s)
-        return proba, await self._reader.read(content.decode, body, is_quick=content.is_quick)
+        return proba, await self._reader.read(content.decode, body, may_take_s, is_quick=content.is_quick)
 
     def _read_query(self, scope: Scope) -> tuple[bool, Decoded]:
         """Parameters that are columns make the row; what is left controls."""
