@@ -137,6 +137,12 @@ def test_moving_images_are_refused(format: str):
     assert problems(moving(format)) == [("/0", "image.frames")]
 
 
+def test_so_many_images_that_are_refused_are_not_all_looked_at():
+    with pytest.raises(InputError) as caught:
+        decoder().images([moving("GIF")] * 5000, is_single=False)
+    assert caught.value.total == 100
+
+
 def test_every_problem_is_told():
     assert problems(b"no", saved(RAMP), moving("GIF")) == [("/0", "image.unreadable"), ("/2", "image.frames")]
 

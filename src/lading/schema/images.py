@@ -85,6 +85,8 @@ class Images:
                     matrix[position] = file.pixels(self._wanted)
             except Complaint as complaint:
                 problems.add(_problem, complaint, *spot(position))
+            if problems.is_full:  # what is refused has a cost too
+                break
         problems.raise_any()
         return Table(self._fields, len(matrix), matrix=matrix)
 
