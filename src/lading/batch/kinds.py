@@ -25,6 +25,11 @@ _READ: dict[str, Kind] = {
 _WRITTEN = {suffix: kind for suffix, kind in _READ.items() if suffix not in (".arrows", ".feather")}
 
 
+def is_known(name: str) -> bool:
+    """Whether files of such a name hold rows."""
+    return PurePath(name).suffix.lower() in _READ
+
+
 def kind_read(name: str) -> Kind:
     """The kind of a file to read, by its suffix.
 

@@ -11,7 +11,7 @@ import msgspec
 from lading.batch.chunk import CHUNK_ROWS, Chunk
 from lading.batch.records import blocks, records
 from lading.batch.sources import STDIN, Source
-from lading.errors import BrokenInput, UsageError
+from lading.errors import BrokenInput, LadingError, UsageError
 from lading.schema.csv_text import read_csv
 
 _ARROW_FILE = b"ARROW1"
@@ -39,10 +39,6 @@ class Reader(Protocol):
 
     def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
         """The chunks, of which these columns are needed. Raises `BrokenInput`."""
-
-
-_BROKEN = Exception
-"""What pyarrow raises for files that are broken: nearly anything."""
 
 
 class Reading:
@@ -91,7 +87,9 @@ class Reading:
         name = self._source.name
         if isinstance(error, BrokenInput):
             return BrokenInput(f"{name} {error.message}", code=error.code)
-        if self._source.kind in ("parquet", "arrow") and isinstance(error, _BROKEN):
+        if isinstance(error, LadingError):
+            return error
+        if self._source.kind in ("parquet", "arrow"):  # of a broken file pyarrow raises nearly anything
             words = str(error).splitlines() or [""]
             return BrokenInput(f"{name} is not {self._source.kind} that can be read: {words[0][:200]}")
         if isinstance(error, OSError):

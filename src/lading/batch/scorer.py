@@ -20,12 +20,11 @@ from lading.batch.rows import Places, Rows, rows_of
 from lading.engine.answer_columns import AnswerColumns
 from lading.engine.answers import Answer
 from lading.errors import BrokenInput, InputError, LadingError, PredictionFailed, TooLarge
-from lading.schema.decode import Decoder, Limits
+from lading.schema.decode import UNLIMITED, Decoder
 from lading.schema.problems import Problem
 from lading.schema.table import Row
 from lading.schema.values import plain
 
-_UNLIMITED = Limits(max_rows=2**62, max_cells=2**62)
 _BLOCK_ROWS = 256
 """Rows of the blocks that are looked at where something is wrong: in most of these, all problems are listed."""
 _SPLIT = 16
@@ -69,7 +68,7 @@ class Scorer:
         self._answering = answering
         self._plan = plan
         self._schema = answering.schema
-        self._decoder = Decoder(accepting(answering.schema, plan.lead), _UNLIMITED)
+        self._decoder = Decoder(accepting(answering.schema, plan.lead), UNLIMITED)
         self._columns = AnswerColumns(answering.schema)
 
     def score(self, chunk: Chunk) -> Part:

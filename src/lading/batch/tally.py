@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from lading.batch.chunk import Chunk, Part
 from lading.batch.sources import Source
@@ -25,7 +24,6 @@ class Tally:
         set_aside: how many rows have no answer.
         reasons: of the first of them, with the file and the row.
         unusual: rows by column, and what is unusual in it.
-        rejects: where the rows stand that were set aside; None where they are nowhere.
         began_s: when it began, by the monotonic clock.
     """
 
@@ -37,7 +35,6 @@ class Tally:
     set_aside: int = 0
     reasons: list[str] = field(default_factory=list)
     unusual: dict[tuple[str, str], int] = field(default_factory=dict)
-    rejects: Path | None = None
     began_s: float = field(default_factory=time.monotonic)
     _file: int = -1
     _file_rows: int = 0

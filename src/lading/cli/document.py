@@ -12,19 +12,19 @@ from typing import Any, cast
 import click
 import msgspec
 
+from lading.batch.kinds import is_known
 from lading.batch.sources import expand
 from lading.batch.targets import Target
 from lading.cli.printing import data_apart, rows_in_words
 from lading.engine.answer_columns import AnswerColumns
 from lading.engine.answers import Answer, AnswerFormat
 from lading.errors import UsageError
-from lading.schema.decode import Decoded, Decoder, Limits
+from lading.schema.decode import UNLIMITED, Decoded, Decoder
 from lading.schema.fields import Schema
 from lading.schema.words import printable
 
 STDIN = "-"
 _IMAGES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp"})
-_UNLIMITED = Limits(max_rows=2**62, max_cells=2**62)
 
 
 def is_document(data: Sequence[str], out: str | None) -> bool:
@@ -65,7 +65,7 @@ def predict_document(target: Target, data: Sequence[str], out: Path | None, *, p
     schema = target.answering.schema
     if proba and not schema.has_probabilities:
         raise UsageError(f"{target.name} gives no probabilities")
-    decoded = _decoded(Decoder(schema, _UNLIMITED), files or data)
+    decoded = _decoded(Decoder(schema, UNLIMITED), files or data)
     with data_apart():
         answer = target.answering.answer(decoded.rows, proba=proba)
     _write(schema, decoded, answer, out, files)
@@ -94,7 +94,7 @@ def _read(data: str) -> tuple[bytes, bool]:
         return data.encode("utf-8", "surrogateescape"), False
     path = Path(data)
     suffix = path.suffix.lower()
-    if suffix in (".jsonl", ".ndjson", ".parquet", ".arrow", ".arrows", ".feather"):
+    if suffix != ".csv" and is_known(data):
         raise UsageError("say where to write: -o scored.parquet, or -o - for stdout")
     if suffix not in (".csv", ".json"):
         raise UsageError(f"`{data}` is neither JSON nor a file of a known kind", hint="a row is '{\"column\": 1.4, …}'")

@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Sequence
 from contextlib import closing
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -108,7 +108,9 @@ def _target(
 
 def _refuse_mistaken(model: str) -> None:
     """Refuse what is meant otherwise: a file of rows in the place of the model, an address without its beginning."""
-    if PurePath(model).suffix.lower() in (".csv", ".jsonl", ".ndjson", ".parquet", ".arrow"):
+    from lading.batch.kinds import is_known
+
+    if is_known(model):
         raise UsageError("the model comes first, then the rows", hint="lading predict MODEL rows.csv -o scored.csv")
     if re.fullmatch(r"[\w.-]+:\d+/?", model) and not os.path.exists(model):
         raise UsageError("the address of a service begins with http://", hint=f"lading predict http://{model} …")

@@ -17,15 +17,13 @@ from lading.engine.golden import Golden, differing
 from lading.engine.single import NotSingle, SingleRow
 from lading.errors import EnvironmentMismatch, PredictionFailed, UsageError, name_of
 from lading.flavors.flavor import Predictor
-from lading.schema.decode import Decoder, Limits
+from lading.schema.decode import UNLIMITED, Decoder
 from lading.schema.fields import Schema
 from lading.schema.reference import Reference
 from lading.schema.table import Array, Row, Table, Tables
 from lading.schema.unusual import Unusual, Watch
 from lading.schema.values import plain_rows
 from lading.schema.words import answer_in_words, inputs_in_words
-
-_UNLIMITED = Limits(max_rows=2**62, max_cells=2**62)
 
 
 @dataclass(frozen=True, repr=False)
@@ -70,7 +68,7 @@ class Model:
 
     @cached_property
     def _decoder(self) -> Decoder:
-        return Decoder(self.schema, _UNLIMITED)
+        return Decoder(self.schema, UNLIMITED)
 
     def predict(self, data: Any) -> Array:
         """The predictions for a data frame, a list of rows (objects or lists), an array, or one object.

@@ -38,6 +38,10 @@ class Limits(msgspec.Struct, frozen=True):
     max_image_pixels: int = 40_000_000
 
 
+UNLIMITED = Limits(max_rows=2**62, max_cells=2**62)
+"""For rows of one's own, which are no request; images have their bound all the same."""
+
+
 class Decoded(msgspec.Struct, frozen=True, gc=False):
     """Checked rows, and whether they came as one object, so that one answer goes back."""
 

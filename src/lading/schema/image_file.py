@@ -31,7 +31,7 @@ MEDIA_TYPES = {
 _WHITE = (255, 255, 255, 255)
 _SCANS = 16
 """Times that a JPEG may go over all pixels before it costs more: an ordinary progressive one has about ten scans."""
-MAX_SIDE = 65_535
+MAX_SENT_SIDE = 65_535
 """Pixels a side: to resize a longer one takes memory for each of them."""
 _SLOW = "bmp_rle"  # which Pillow decodes in Python
 _START_OF_SCAN = b"\xff\xda"
@@ -85,7 +85,7 @@ class ImageFile:
             raise Complaint("image.unreadable", "a BMP is to be without compression")
         width, height = self._image.size
         scans = data.count(_START_OF_SCAN) if self._image.format in ("JPEG", "MPO") else 1
-        self.cost = width * height * max(1, scans // _SCANS) if max(width, height) <= MAX_SIDE else _TOO_MANY
+        self.cost = width * height * max(1, scans // _SCANS) if max(width, height) <= MAX_SENT_SIDE else _TOO_MANY
 
     def pixels(self, wanted: Image) -> Array:
         """The pixels as the model takes them: (columns,) float64.
