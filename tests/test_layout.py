@@ -21,7 +21,7 @@ LAYERS = (
     {"settings"},
     {"schema"},
     {"bundle"},
-    {"flavors", "remote"},
+    {"flavors", "remote", "access"},
     {"engine"},
     {"service"},
     {"journal", "monitor", "features", "http", "grpc", "batch", "ui"},

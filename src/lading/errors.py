@@ -7,6 +7,8 @@
     │   ├── FormatError        the file is not what its name says, is empty, or is broken
     │   └── UnsupportedModel   it loads, but nothing that can be served is in it
     ├── BundleError            the bundle is damaged or was changed: fetch or pack it again
+    │   └── Untrusted          its signature is missing or wrong, or nobody's who is trusted here
+    ├── NotForProduction       what production needs is not said, or not there
     ├── EnvironmentMismatch    a library is missing or has another version: install it
     ├── CheckFailed            golden rows came back with other answers, or a service breaks its contract
     ├── InputError             the input does not fit the schema: `problems` has them all
@@ -14,7 +16,11 @@
     ├── TooLarge               the input is beyond a limit: bytes, rows, cells
     ├── FeaturesInvalid        what a store gave for a key is not what the columns take
     ├── PredictionFailed       the model raised, or gave an answer that may not leave
+    ├── Denied                 who asks may not have that
+    │   ├── Unauthenticated    it is not known who asks
+    │   └── Forbidden          it is known, and this is not theirs to ask
     └── Refused                nothing is wrong with the request, but not now
+        ├── RateLimited        the caller has asked more often than it may
         ├── NotReady           the model is still loading, or failed to
         ├── QueueFull          more is waiting than may wait
         ├── DeadlineExceeded   the answer would come too late
@@ -35,21 +41,27 @@ __all__ = [
     "BundleError",
     "CheckFailed",
     "DeadlineExceeded",
+    "Denied",
     "EnvironmentMismatch",
     "FeaturesInvalid",
     "FeaturesUnavailable",
+    "Forbidden",
     "FormatError",
     "InputError",
     "JournalUnavailable",
     "LadingError",
     "ModelError",
+    "NotForProduction",
     "NotReady",
     "PredictionFailed",
     "QueueFull",
+    "RateLimited",
     "Refused",
     "SettingsError",
     "TooLarge",
+    "Unauthenticated",
     "UnsupportedModel",
+    "Untrusted",
     "UsageError",
     "name_of",
 ]
@@ -107,6 +119,18 @@ class BundleError(LadingError):
     """The bundle is not one, is damaged, or was changed after it was packed."""
 
     code = "bundle.invalid"
+
+
+class Untrusted(BundleError):
+    """The bundle's signature is missing, wrong, expired, or not of a key that is trusted for it."""
+
+    code = "bundle.untrusted"
+
+
+class NotForProduction(LadingError):
+    """Production needs something that is not said, or not as it has to be; the hint is the way out."""
+
+    code = "production"
 
 
 class EnvironmentMismatch(LadingError):
@@ -168,6 +192,24 @@ class PredictionFailed(LadingError):
     code = "prediction.failed"
 
 
+class Denied(LadingError):
+    """The request is well, but not for whoever sent it."""
+
+    code = "access.denied"
+
+
+class Unauthenticated(Denied):
+    """It is not known who asks: no credentials, or none that are good. Never says what is wrong with them."""
+
+    code = "access.unauthenticated"
+
+
+class Forbidden(Denied):
+    """It is known who asks, and they may not have that."""
+
+    code = "access.forbidden"
+
+
 class Refused(LadingError):
     """The request was fine; the service cannot take it now. `retry_after_s` says when to try again."""
 
@@ -176,6 +218,12 @@ class Refused(LadingError):
     def __init__(self, message: str, *, retry_after_s: float = 1.0, **rest: Any) -> None:
         super().__init__(message, **rest)
         self.retry_after_s = retry_after_s
+
+
+class RateLimited(Refused):
+    """The caller has asked more often than it may; `retry_after_s` says when it may again."""
+
+    code = "access.rate_limited"
 
 
 class NotReady(Refused):

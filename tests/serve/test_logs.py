@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lading.http.access import Entry, logger
+from lading.http.access_log import Entry, logger
 from lading.serve.logs import JsonFormatter, TextFormatter, configure_logs
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lading.errors import LadingError, PredictionFailed, Refused
-from lading.http.access import NO_MODEL, AccessLog, Entry
+from lading.http.access_log import NO_MODEL, AccessLog, Entry
 from lading.http.ids import Ids
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 import msgspec
 
-from lading.http.access import logger as access
+from lading.http.access_log import logger as access
 from lading.settings import LogFormat
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lading.http.access import AccessLog, Entry, text_line
+from lading.http.access_log import AccessLog, Entry, text_line
 from lading.http.accounts import frames_of
 
 Client = Any

@@ -1,0 +1,69 @@
+"""What may be done with a service, and which scope allows it. No scope holds another one, and none is implied."""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from lading.access.principal import Principal
+from lading.errors import Forbidden, UsageError
+
+EVERY_MODEL = "*"
+PREDICT = "predict:"
+FIXED = ("models:read", "models:admin", "journal:read", "journal:erase", "metrics")
+"""Scopes that name no model."""
+USUAL = (f"{PREDICT}{EVERY_MODEL}", "models:read")
+"""Of who only wants predictions, of whichever model the service has."""
+_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}|\*")
+
+
+class Operation(enum.Enum):
+    """What is asked; a route has one. `{model}` stands for the model that the request was routed to."""
+
+    HEALTH = ""
+    TOKEN = " "
+    """It asks for credentials by its own rules (RFC 6749)."""
+    PREDICT = "predict:{model}"
+    DESCRIBE = "models:read"
+    METRICS = "metrics"
+
+    @property
+    def is_public(self) -> bool:
+        """Whether anybody may, without credentials."""
+        return self in (Operation.HEALTH, Operation.TOKEN)
+
+    def scope(self, model: str) -> str:
+        """The scope that allows it."""
+        return self.value.replace("{model}", model)
+
+
+def authorize(principal: Principal, operation: Operation, model: str) -> None:
+    """Nothing, for somebody who may do this with this model.
+
+    Raises:
+        Forbidden: they may not; does not say whether there is such a model.
+    """
+    if operation.is_public or not _allowing(operation, model).isdisjoint(principal.scopes):
+        return
+    raise Forbidden("these credentials do not allow this")
+
+
+def _allowing(operation: Operation, model: str) -> set[str]:
+    return {operation.scope(model), operation.scope(EVERY_MODEL)}
+
+
+def check_scopes(scopes: Iterable[str]) -> tuple[str, ...]:
+    """The scopes, once each and in order.
+
+    Raises:
+        UsageError: one of them is none; says which are.
+    """
+    for scope in scopes:
+        is_prediction = scope.startswith(PREDICT) and _MODEL.fullmatch(scope.removeprefix(PREDICT))
+        if scope not in FIXED and not is_prediction:
+            near = get_close_matches(scope, FIXED, 1)
+            hint = f"did you mean `{near[0]}`?" if near else f"there are {PREDICT}MODEL, {', '.join(FIXED)}"
+            raise UsageError("one of these is no scope", hint=hint)
+    return tuple(sorted(set(scopes)))

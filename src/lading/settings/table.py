@@ -1,0 +1,189 @@
+"""The one table of settings: name, type, default, unit and sentence of each."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import msgspec
+
+LogFormat = Literal["auto", "text", "json"]
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """One setting: its default says its type, its unit stands in its name."""
+
+    name: str
+    default: bool | int | float | str
+    sentence: str
+    minimum: float | None = None
+    choices: tuple[str, ...] = ()
+    is_networks: bool = False
+    is_rate: bool = False
+    is_secret: bool = False
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("host", "127.0.0.1", "Address to listen on; another than loopback needs --production, or --insecure."),
+    Setting("port", 8000, "Port to listen on; 0 takes a free one.", minimum=0),
+    Setting("insecure", False, "Listen on another address than loopback without authentication."),
+    Setting("production", False, "Refuse to start unless the bundle is signed by a trusted key and access is settled."),
+    Setting("trust", "", "Folder of the keys that are trusted; else `trust` in the user's configuration."),
+    Setting(
+        "auth",
+        "",
+        "Who is asked for what: keys, tokens, basic, jwt, certificate, with commas between; network where something "
+        "in front asks.",
+    ),
+    Setting("keys_file", "", "Where API keys are; else `keys.json` in the user's configuration."),
+    Setting("users_file", "", "Where users and their passwords' hashes are; else `users.json` in the configuration."),
+    Setting(
+        "token_secret_file",
+        "",
+        "What tokens are made with, where several replicas take each other's; else random at the start.",
+    ),
+    Setting("token_s", 600.0, "Seconds that a token of /oauth/token lasts.", minimum=1),
+    Setting("jwt_issuer", "", "Who signs the tokens that `jwt` takes: the claim `iss`, exactly."),
+    Setting("jwt_audience", "", "For whom they are signed: the claim `aud`."),
+    Setting("jwks_url", "", "Where the issuer's keys are: https, or http on this machine."),
+    Setting("jwt_algorithms", "RS256,ES256", "What the issuer signs with; one family of keys or the other."),
+    Setting("jwks_refresh_s", 300.0, "Seconds after which the issuer's keys are fetched again.", minimum=1),
+    Setting("jwks_max_stale_s", 3600.0, "Seconds that keys are taken while the issuer does not answer.", minimum=1),
+    Setting("tls_certificate_file", "", "Certificate and those between it and the root, PEM: serve HTTPS."),
+    Setting("tls_key_file", "", "Private key of the certificate, PEM, readable by nobody else."),
+    Setting("client_ca_file", "", "Who signs the certificates that callers have to show, PEM."),
+    Setting("client_crl_file", "", "Those of them that were revoked, PEM."),
+    Setting("client_names", "", "Names that a caller's certificate may have, where not all do."),
+    Setting("client_scopes", "predict:*,models:read", "What a caller with a certificate may do."),
+    Setting(
+        "rate_limit", "", "How often each caller may ask, as 100/s, 1000/m or 5000/h; empty for no limit.", is_rate=True
+    ),
+    Setting("address_rate_limit", "", "How often each address elsewhere may ask.", is_rate=True),
+    Setting(
+        "failure_rate_limit", "60/m", "How often an address may bring credentials that are not good.", is_rate=True
+    ),
+    Setting("cors_origins", "", "Web pages that may ask from a browser, as https://app.example.com."),
+    Setting("root_path", "", "Path under which a proxy offers the service, as /models/iris."),
+    Setting("unix_socket", "", "Path of a socket to listen on, in place of host and port."),
+    Setting("max_expansion", 100.0, "How many times its size a compressed body may become.", minimum=1),
+    Setting("workers", 1, "Processes that answer, sharing the model's memory; 1 does without a supervisor.", minimum=1),
+    Setting("threads", 1, "Threads that the libraries of a model may use in each process.", minimum=1),
+    Setting("reload", False, "In development: load the model anew when its file, or Python code beside it, changes."),
+    Setting("log_format", "auto", "Log lines: text on a terminal, JSON elsewhere.", choices=get_args(LogFormat)),
+    Setting("max_body_bytes", 8 << 20, "Bytes that a request's body may have.", minimum=1),
+    Setting("max_rows", 10_000, "Rows that one request may have.", minimum=1),
+    Setting("max_cells", 5_000_000, "Cells, rows times columns, that one request may have.", minimum=1),
+    Setting(
+        "max_image_pixels", 40_000_000, "Pixels that the images of one request may have together, as sent.", minimum=1
+    ),
+    Setting("max_batch_rows", 1024, "Rows that go through the model together.", minimum=1),
+    Setting("max_queue_rows", 20_000, "Rows that may wait for the model; more are refused with 503.", minimum=1),
+    Setting(
+        "request_timeout_s",
+        10.0,
+        "Seconds after which a request that is not answered gets 504.",
+        minimum=0.001,
+    ),
+    Setting("body_timeout_s", 60.0, "Seconds that a body may take to arrive, however large.", minimum=0.001),
+    Setting("lane", True, "Answer plain prediction requests inside the server protocol; off, all go through ASGI."),
+    Setting("max_head_bytes", 16 << 10, "Bytes that the head of a request may have.", minimum=256),
+    Setting("header_timeout_s", 5.0, "Seconds that the head of a request may take to arrive.", minimum=0.001),
+    Setting("inline_s", 0.002, "A model whose batch takes longer than this runs in a thread.", minimum=0),
+    Setting("keep_alive_s", 15.0, "Seconds that an idle connection is kept.", minimum=0),
+    Setting("max_connections", 1000, "Connections that a process holds; more are refused with 503.", minimum=1),
+    Setting("max_connections_per_address", 100, "Connections that it holds from one address.", minimum=1),
+    Setting(
+        "features_url",
+        "",
+        "Where features are looked up: sqlite:///, postgresql:// or redis://, or two of them with a space between.",
+        is_secret=True,
+    ),
+    Setting("features_timeout_s", 1.0, "Seconds that a request may wait for features.", minimum=0.001),
+    Setting("features_cache_rows", 100_000, "Keys of each lookup that a process remembers.", minimum=1),
+    Setting(
+        "trusted_hops",
+        "",
+        "Proxies in front, which both limits spare: addresses and networks, as 10.0.0.0/8,192.168.1.7.",
+        is_networks=True,
+    ),
+    Setting(
+        "drain_s",
+        5.0,
+        "Seconds after SIGTERM in which callers are still answered, and told to go elsewhere.",
+        minimum=0,
+    ),
+    Setting("shutdown_s", 30.0, "Seconds that requests in flight may take after a signal to stop.", minimum=0),
+    Setting("start_timeout_s", 600.0, "Seconds that a model may take to load and answer its golden rows.", minimum=1),
+    Setting("stuck_s", 30.0, "A worker whose model does not return for so many seconds is replaced.", minimum=1),
+)
+"""Every setting of the server."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of one server; `SETTINGS` says what each means."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    insecure: bool = False
+    production: bool = False
+    trust: str = ""
+    auth: str = ""
+    keys_file: str = ""
+    users_file: str = ""
+    token_secret_file: str = ""
+    token_s: float = 600.0
+    jwt_issuer: str = ""
+    jwt_audience: str = ""
+    jwks_url: str = ""
+    jwt_algorithms: str = "RS256,ES256"
+    jwks_refresh_s: float = 300.0
+    jwks_max_stale_s: float = 3600.0
+    tls_certificate_file: str = ""
+    tls_key_file: str = ""
+    client_ca_file: str = ""
+    client_crl_file: str = ""
+    client_names: str = ""
+    client_scopes: str = "predict:*,models:read"
+    rate_limit: str = ""
+    address_rate_limit: str = ""
+    failure_rate_limit: str = "60/m"
+    cors_origins: str = ""
+    root_path: str = ""
+    unix_socket: str = ""
+    max_expansion: float = 100.0
+    workers: int = 1
+    threads: int = 1
+    reload: bool = False
+    log_format: LogFormat = "auto"
+    max_body_bytes: int = 8 << 20
+    max_rows: int = 10_000
+    max_cells: int = 5_000_000
+    max_image_pixels: int = 40_000_000
+    max_batch_rows: int = 1024
+    max_queue_rows: int = 20_000
+    request_timeout_s: float = 10.0
+    body_timeout_s: float = 60.0
+    lane: bool = True
+    max_head_bytes: int = 16 << 10
+    header_timeout_s: float = 5.0
+    inline_s: float = 0.002
+    keep_alive_s: float = 15.0
+    max_connections: int = 1000
+    max_connections_per_address: int = 100
+    features_url: str = ""
+    features_timeout_s: float = 1.0
+    features_cache_rows: int = 100_000
+    trusted_hops: str = ""
+    drain_s: float = 5.0
+    shutdown_s: float = 30.0
+    start_timeout_s: float = 600.0
+    stuck_s: float = 30.0
+
+    def __repr__(self) -> str:
+        said = {name: getattr(self, name) for name in self.__struct_fields__}
+        said |= {setting.name: "…" for setting in SETTINGS if setting.is_secret and said[setting.name]}
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in said.items())})"
+
+    @property
+    def is_supervised(self) -> bool:
+        """Whether a supervisor starts processes that serve, instead of one process that does all."""
+        return self.workers > 1 or self.reload
