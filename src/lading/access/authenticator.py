@@ -1,7 +1,8 @@
 """The plug-in point of access: a way to find out who asks. Built-ins enter by the same entry points as strangers.
 
 `[project.entry-points."lading.authenticators"]` names, for each word of the setting `auth`, what makes one from the
-settings: `make(settings: Settings) -> Authenticator`, which raises a `LadingError` where the settings do not do.
+settings: `make(settings: Settings, shared: bytes) -> Authenticator`, which raises a `LadingError` where the settings do
+not do. `shared` are 32 random bytes that all processes of this server have, and nobody else.
 """
 
 from __future__ import annotations

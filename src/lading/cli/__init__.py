@@ -18,8 +18,18 @@ _SECTIONS = {
         "inspect": "Show what a model takes and gives",
         "demo": "Serve a tiny model that needs no file",
     },
-    "Ship": {"check": "Check a bundle, or whether a running service does what its schema says"},
-    "Run": {"reload": "Let a running server load its model, code and settings anew"},
+    "Ship": {
+        "check": "Check a bundle, or whether a running service does what its schema says",
+        "sign": "Sign a bundle",
+        "verify": "Verify a bundle's signature by the keys that are trusted",
+        "keygen": "Make a pair of keys to sign with",
+        "trust": "Say whose signatures are trusted: add, list, revoke",
+    },
+    "Run": {
+        "keys": "API keys of callers: create, list, revoke",
+        "users": "Users with passwords: add, list, remove",
+        "reload": "Let a running server load its model, code and settings anew",
+    },
     "Help": {"doctor": "Say what is installed, what a model needs, and what mends it"},
 }
 
