@@ -12,6 +12,8 @@ import pytest
 import lading
 from lading.bundle.bundle import Bundle
 from lading.bundle.manifest import GOLDEN, REFERENCE
+from lading.bundle.signing.keys import PublicKey
+from lading.bundle.signing.trust import TrustStore
 from lading.engine.checking import check_golden
 from lading.engine.golden import decode_golden
 from lading.engine.loading import load_bundle
@@ -58,6 +60,20 @@ def test_its_golden_rows_still_fit_its_schema(name: str) -> None:
 @pytest.mark.parametrize("name", SERVED)
 def test_its_golden_rows_come_back(name: str) -> None:
     assert check_golden(load_bundle(CORPUS / name, ignore_versions=True)) == 50
+
+
+SIGNED = {"format1-linear.lading": "ours", "format1-onnx.lading": "that of model_signing 1.1.1"}
+"""Whose signature stands beside them. The keys were thrown away."""
+
+
+@pytest.mark.parametrize("name", SIGNED)
+def test_its_signature_is_good_for_ever(name: str, tmp_path: Path) -> None:
+    public = PublicKey.read((CORPUS / name).with_suffix(".pub"))
+    trust = TrustStore.read(tmp_path)
+    trust.add(public, lambda entry: entry)
+    model = load_bundle(CORPUS / name, ignore_versions=True, trust=TrustStore.read(tmp_path))
+    assert model.verified is not None
+    assert (model.verified.key_id, model.verified.digest) == (public.key_id, DIGESTS[name])
 
 
 def test_what_its_author_said_is_still_understood() -> None:

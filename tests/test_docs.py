@@ -9,6 +9,7 @@ must be what the page shows. In a block
 * `lading serve`, `lading demo` and `uvicorn` go on beside the commands after them, until the next one or the end; with
   a `&` behind it, nobody waits until it is ready;
 * `cd` is where the commands after it are run;
+* `/home/jo/.config` is a folder of the page's own here, in which Lading keeps what it is told once;
 * port 8000 is another one here, and `pip install` is passed over: what is tested is what is installed already.
   Only `pip install .`, which the page about flavors needs, is done, without a network.
 
@@ -64,6 +65,8 @@ MADE = shutil.ignore_patterns(
 """What the examples make in their own folders."""
 PATIENCE_S = 60.0
 ANY_LINES = "…"
+CONFIGURATION = "/home/jo/.config"
+"""What pages call the folder in which Lading keeps what it is told once."""
 
 BESIDE = re.compile(r"(lading (serve|demo)|uvicorn)\b(?!.*(--help|-h)\b)")
 FILE_NAME = re.compile(r"# ([\w.-]+\.(?:py|toml))")
@@ -71,6 +74,9 @@ BANNER_END = re.compile(r"^  try .*\n\n\Z|Uvicorn running on .*\n\Z", re.DOTALL 
 
 VARYING = [
     (re.compile(r"\b[0-9a-f]{32}\b"), "ID"),
+    (re.compile(r"\b[0-9a-f]{8}(?= of |   )"), "ID OF A KEY"),
+    (re.compile(r"\blk_[0-9a-f]{8}_[0-9A-Za-z]{28}\b"), "KEY"),
+    (re.compile(r"\blt_[\w-]+\.[\w-]+"), "TOKEN"),
     (re.compile(r"\b([0-9a-f]{64}|[0-9a-f]{12}…)"), "DIGEST"),
     (re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.\d]*(Z|\+00:00)"), "TIME"),
     (re.compile(r"\b\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT"), "TIME"),
@@ -151,6 +157,7 @@ class Shell:
         self._port = _free_port()
         self._server: subprocess.Popen[bytes] | None = None
         self._output = folder.with_name(f"{folder.name}.output")
+        self._configuration = str(folder.with_name(f"{folder.name}.config"))
         bin_folder = folder.with_name(f"{folder.name}.bin")
         bin_folder.mkdir()
         if not (with_curl and shutil.which("curl")):
@@ -164,6 +171,7 @@ class Shell:
             "COLUMNS": "80",
             "CURL_HOME": str(bin_folder),
             f"{PREFIX}PORT": str(self._port),
+            "XDG_CONFIG_HOME": self._configuration,
         }
 
     def __enter__(self) -> Self:
@@ -174,7 +182,7 @@ class Shell:
 
     def run(self, command: Command) -> list[str]:
         """The lines that a command prints; a server's are those until it is ready."""
-        text = command.text.replace("8000", str(self._port))
+        text = command.text.replace("8000", str(self._port)).replace(CONFIGURATION, self._configuration)
         if text.startswith("cd "):
             self.folder = (self.folder / text.removeprefix("cd ")).resolve(strict=True)
             return []
@@ -183,7 +191,8 @@ class Shell:
         elif text.startswith("pip install"):
             return command.shown
         printed = self._run_beside(text) if BESIDE.match(text) else self._run_through(text)
-        return [line.rstrip() for line in printed.replace(f":{self._port}", ":8000").rstrip().splitlines()]
+        shown = printed.replace(f":{self._port}", ":8000").replace(self._configuration, CONFIGURATION)
+        return [line.rstrip() for line in shown.rstrip().splitlines()]
 
     def stop(self) -> None:
         """End the server as its user does, with Ctrl-C."""

@@ -9,6 +9,7 @@ import pytest
 
 from lading.errors import SettingsError
 from lading.settings import (
+    LIMITS,
     SETTINGS,
     Settings,
     is_loopback,
@@ -28,6 +29,7 @@ def refusal(*args: Any, **kwargs: Any) -> SettingsError:
 
 def test_the_table_and_the_value_say_the_same():
     defaults = msgspec.structs.asdict(Settings())
+    assert (defaults.pop("models"), defaults.pop("routes")) == ({}, {})
     assert {setting.name: setting.default for setting in SETTINGS} == defaults
     assert {name: type(value) for name, value in defaults.items()} == {s.name: type(s.default) for s in SETTINGS}
 
@@ -139,6 +141,87 @@ def test_an_unknown_name_gets_the_one_that_was_meant():
 def test_a_name_that_is_near_to_none_gets_the_list():
     error = refusal(table={"zzzzzz": 1}, environ={})
     assert error.hint == "known: " + ", ".join(setting.name for setting in SETTINGS)
+
+
+# --- limits of a model, and of a route
+
+TABLE = {
+    "max_rows": 500,
+    "max_cells": 9000,
+    "models": {"iris": {"max_rows": 20, "request_timeout_s": 2}, "churn": {"rate_limit": "100/m"}},
+    "routes": {"/score": {"max_rows": 3, "max_expansion": 10.0}},
+}
+
+
+def test_every_limit_is_a_setting():
+    assert {setting.name for setting in SETTINGS} >= set(LIMITS)
+
+
+def test_a_model_and_a_route_have_their_own_limits_and_else_those_of_the_server():
+    settings = load_settings(table=TABLE, environ={})
+    iris = settings.for_model("iris")
+    assert (settings.max_rows, iris.max_rows, iris.for_route("/score").max_rows) == (500, 20, 3)
+    assert (iris.request_timeout_s, iris.max_cells, iris.rate_limit) == (2.0, 9000, "")
+    assert settings.for_model("churn").for_route("/predict").rate_limit == "100/m"
+    assert settings.for_model("other") == settings.for_route("/predict") == settings
+
+
+def test_a_limit_of_a_model_stands_above_what_is_said_of_all():
+    settings = load_settings({"max_rows": 7}, TABLE, {"LADING_MAX_CELLS": "8"})
+    assert (settings.for_model("iris").max_rows, settings.for_model("churn").max_rows) == (20, 7)
+    assert settings.for_model("iris").max_cells == 8
+
+
+def test_limits_reach_another_process_as_they_are():
+    settings = load_settings(table=TABLE, environ={})
+    assert msgspec.json.decode(msgspec.json.encode(settings), type=Settings) == settings
+
+
+@pytest.mark.parametrize(
+    ("table", "words", "hint"),
+    [
+        (
+            {"models": {"iris": {"max_row": 1}}},
+            "`max_row` in `models.iris` of lading.toml is not a limit",
+            "did you mean `max_rows`?",
+        ),
+        (
+            {"routes": {"/score": {"port": 1}}},
+            "`port` in `routes./score` of lading.toml is not a limit",
+            "known: " + ", ".join(LIMITS),
+        ),
+        (
+            {"models": {"iris": {"max_rows": 0}}},
+            "`max_rows` in `models.iris` of lading.toml: expected at least 1",
+            None,
+        ),
+        (
+            {"models": {"iris": {"max_rows": "5"}}},
+            "`max_rows` in `models.iris` of lading.toml: expected a whole number",
+            None,
+        ),
+        (
+            {"routes": {"/score": {"rate_limit": "often"}}},
+            "`rate_limit` in `routes./score` of lading.toml: expected a rate, as 100/s, 1000/m or 5000/h",
+            None,
+        ),
+        (
+            {"routes": {"score": {}}},
+            "`routes` in lading.toml: expected paths, as /predict",
+            '[serve.routes."/PATH"]',
+        ),
+        ({"models": {"max_rows": 1}}, "`models` in lading.toml has a table of limits for each", "[serve.models.NAME]"),
+        ({"routes": 1}, "`routes` in lading.toml has a table of limits for each", '[serve.routes."/PATH"]'),
+    ],
+)
+def test_a_wrong_limit_is_refused_with_where_it_stands(table: Any, words: str, hint: str | None):
+    error = refusal(table=table, environ={})
+    assert (str(error), error.hint) == (words, hint)
+
+
+def test_limits_of_a_model_are_said_in_the_file_only():
+    assert str(refusal(environ={"LADING_MODELS": "{}"})) == "LADING_MODELS is not a setting"
+    assert str(refusal({"routes": {}}, environ={})) == "--routes is not a setting"
 
 
 # --- who is trusted

@@ -33,7 +33,7 @@ where they are used. No message holds a data value out of a request: type, posit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 __all__ = [
@@ -199,9 +199,17 @@ class Denied(LadingError):
 
 
 class Unauthenticated(Denied):
-    """It is not known who asks: no credentials, or none that are good. Never says what is wrong with them."""
+    """It is not known who asks: no credentials, or none that are good. Never says what is wrong with them.
+
+    Attributes:
+        challenge: which credentials are taken, as `WWW-Authenticate` says it (RFC 9110, 11.6.1).
+    """
 
     code = "access.unauthenticated"
+
+    def __init__(self, message: str, *, challenge: str = "Bearer", **rest: Any) -> None:
+        super().__init__(message, **rest)
+        self.challenge = challenge
 
 
 class Forbidden(Denied):
@@ -221,9 +229,17 @@ class Refused(LadingError):
 
 
 class RateLimited(Refused):
-    """The caller has asked more often than it may; `retry_after_s` says when it may again."""
+    """The caller has asked more often than it may; `retry_after_s` says when it may again.
+
+    Attributes:
+        fields: what else the answer says of the rate, by name.
+    """
 
     code = "access.rate_limited"
+
+    def __init__(self, message: str, *, fields: Mapping[str, str] | None = None, **rest: Any) -> None:
+        super().__init__(message, **rest)
+        self.fields = fields or {}
 
 
 class NotReady(Refused):

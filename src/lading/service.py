@@ -98,8 +98,10 @@ class Service:
     """One model in service.
 
     Attributes:
+        settings: of the server, with the limits of the model once there is one.
         failure: why it failed, if it did.
         is_draining: it is stopping, and callers are to go elsewhere.
+        name: of the model; empty while there is none.
         label: name and version of the model, `iris/1.0.0`; empty while there is none.
         route: where predictions are asked for; empty while there is no model.
         about: what the log says of the model, as JSON: its name, its version, and the short ones of its metadata.
@@ -118,7 +120,7 @@ class Service:
         self.counters = counters
         self.failure: LadingError | None = None
         self.is_draining = False
-        self.label = self.route = ""
+        self.name = self.label = self.route = ""
         self.about = msgspec.Raw(b"null")
         self.answered: Callable[[], None] = lambda: None
         self._is_closed = False
@@ -141,6 +143,7 @@ class Service:
         try:
             model = load()
             manifest, schema = model.manifest, model.manifest.request_schema
+            self.settings = self.settings.for_model(manifest.name).for_route(manifest.route)
             features = self._make_features(manifest) if manifest.features else None
             golden_rows = check_golden(model)
             batcher = self._make_batcher(model, self._pace(model))
@@ -153,7 +156,8 @@ class Service:
             self.failure = ModelError(f"the model cannot be loaded: {type(error).__name__}", hint=_BROKEN)
             raise self.failure from error
         self._tell(model, golden_rows)
-        self.label, self.route, self.about = f"{manifest.name}/{manifest.version}", manifest.route, about(manifest)
+        self.name, self.label = manifest.name, f"{manifest.name}/{manifest.version}"
+        self.route, self.about = manifest.route, about(manifest)
         self._format = AnswerFormat(model.schema)
         self._schema, self._features = schema, features
         self._decoder, self._batcher, self._model = decoder, batcher, model
@@ -258,7 +262,8 @@ class Service:
             name: {"key": lookup.key, "columns": lookup.columns} for name, lookup in model.manifest.features.items()
         }
         schema: dict[str, Any] = msgspec.to_builtins(self.schema)
-        return told | {"digest": f"sha256:{model.digest}"} | schema
+        verified = msgspec.to_builtins(model.verified)
+        return told | {"digest": f"sha256:{model.digest}", "signature": verified} | schema
 
     async def answer(self, rows: Sequence[Row], timeout_s: float, *, proba: bool, context: Any) -> Any:
         """The answer for the rows of a request, which are completed first where some columns are looked up.
@@ -355,6 +360,8 @@ class Service:
         engine = manifest.engine.name if manifest.engine is not None else "native"
         counters.set("model_info", 1, f"{manifest.name} {manifest.version} {engine}")
         counters.set("golden_rows", golden_rows)
+        if model.verified is not None:
+            counters.set("signature_info", 1, f"{model.verified.key_id} {model.verified.digest}")
         if manifest.engine is not None and (parity := manifest.engine.parity) is not None:
             counters.set("parity_rows", parity.rows - parity.forgiven)
             counters.set("parity_largest_difference", parity.largest_difference)

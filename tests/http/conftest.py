@@ -1,6 +1,7 @@
 """Applications before small real models, a client in one event loop, and raw ASGI for what no client would send."""
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,17 +12,21 @@ import pytest
 from starlette.types import ASGIApp, Message
 
 import lading
+from lading.access.access import Access
+from lading.access.authenticator import Authenticator
+from lading.access.rates import Rates
 from lading.engine.job import Commit, commit_at_once
 from lading.engine.model import Model
 from lading.flavors.flavor import Predictions
 from lading.flavors.linear import LinearFile
 from lading.http.accounts import Accounts
+from lading.http.admission import Admission, Secured
 from lading.http.app import make_app
 from lading.monitor.counters import SharedCounters
 from lading.monitor.exposition import exposition
 from lading.monitor.slots import Slots
 from lading.service import Service
-from lading.settings import Settings
+from lading.settings import Settings, rate
 
 WAIT_S = 20.0
 
@@ -41,6 +46,8 @@ class App:
     service: Service
     counters: SharedCounters
     asgi: ASGIApp
+    admission: Admission
+    routes: tuple[Secured, ...]
 
 
 class Wrapped:
@@ -57,14 +64,30 @@ class Wrapped:
         return self._predict(self._inner, table, proba)
 
 
-def make(model: Model | None, *, commit: Commit = commit_at_once, **settings: Any) -> App:
+def make(
+    model: Model | None,
+    *,
+    commit: Commit = commit_at_once,
+    authenticators: Sequence[Authenticator] = (),
+    clock: Callable[[], float] = time.time,
+    **settings: Any,
+) -> App:
     """The application of a model, ready; without a model it is still loading."""
     slots = Slots.create(1)
     counters = SharedCounters(slots, 0)
     service = Service(Settings(**settings), counters, commit=commit)
     if model is not None:
         service.start(lambda: model)
-    return App(service, counters, make_app(service, Accounts(counters), lambda: exposition(slots)))
+    said = service.settings
+    access = Access(
+        authenticators,
+        Rates([slot.rates for slot in slots], 0, slots.secret),
+        address_rate=rate(said.address_rate_limit),
+        failure_rate=rate(said.failure_rate_limit),
+        clock=clock,
+    )
+    app = make_app(service, Accounts(counters), lambda: exposition(slots), access)
+    return App(service, counters, app.asgi, app.admission, app.routes)
 
 
 @pytest.fixture(scope="session")

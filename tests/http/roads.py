@@ -68,13 +68,15 @@ class Told:
 class Road:
     """The protocol of one road before an application."""
 
-    def __init__(self, app: Any, service: Any, counters: Any, *, lane: bool) -> None:
-        self.accounts = Accounts(counters)
-        self.config = uvicorn.Config(app, http="httptools", ws="none", lifespan="off", log_config=None)
+    def __init__(self, app: Any, *, lane: bool) -> None:
+        """`app` is an `App` of the tests' `make`."""
+        service = app.service
+        self.accounts = Accounts(app.counters)
+        self.config = uvicorn.Config(app.asgi, http="httptools", ws="none", lifespan="off", log_config=None)
         self.config.load()
         self.state = ServerState()
         self.state.default_headers = [(b"date", b"now")]
-        self._lane = Lane(service, self.accounts) if lane else None
+        self._lane = Lane(service, self.accounts, app.admission) if lane else None
         self._settings = service.settings
         self.everybody = Connections.of(service.settings)
 

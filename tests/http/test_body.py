@@ -38,7 +38,8 @@ class Sender:
 
 
 async def read(sender: Sender, *length: bytes, max_bytes: int = 10, max_s: float = 60.0) -> bytes:
-    return await asyncio.wait_for(read_body(scope(*length), sender, max_bytes=max_bytes, max_s=max_s), 20)
+    reading = read_body(scope(*length), sender, max_bytes=max_bytes, max_s=max_s, max_expansion=100.0)
+    return await asyncio.wait_for(reading, 20)
 
 
 @pytest.mark.parametrize("parts", [(b"",), (b"abc",), (b"ab", b"", b"c"), (b"12345", b"67890"), (b"1234567890",)])

@@ -166,7 +166,7 @@ class Far(Wire):
 @pytest.fixture(params=[True, False], ids=["lane", "ASGI"])
 def app_and_road(request: Any, double: Any) -> Iterator[tuple[Any, Road]]:
     app = make(double, max_connections_per_address=1)
-    return app, Road(app.asgi, app.service, app.counters, lane=request.param)
+    return app, Road(app, lane=request.param)
 
 
 def connected(road: Road) -> tuple[Any, Wire]:

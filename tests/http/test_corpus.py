@@ -47,7 +47,7 @@ def roads_of(model: Any) -> Any:
 
     for lane in (True, False):
         app = make(model)
-        yield Road(app.asgi, app.service, app.counters, lane=lane)
+        yield Road(app, lane=lane)
 
 
 def test_the_table_has_every_kind():

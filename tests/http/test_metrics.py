@@ -126,4 +126,4 @@ def test_an_unknown_path_or_method_makes_no_new_label(client: Client):
         client.get(f"/made-up-{number}")
         client.request(f"MADEUP{number}", "/health")
     labels = [name for name in totals(client) if name.startswith("lading_requests")]
-    assert sorted(labels) == ["lading_requests_total unknown 404", "lading_requests_total unknown 405"]
+    assert sorted(labels) == ["lading_requests_total /health 405", "lading_requests_total unknown 404"]

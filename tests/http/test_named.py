@@ -75,7 +75,7 @@ async def test_both_roads_say_the_same(score: lading.Model, make_http_app: Any, 
     app = make_http_app(score)
     body = json.dumps({"X": [FLOWER]})
     head = f"POST {ROUTE} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-    told = await Road(app.asgi, app.service, app.counters, lane=lane).tell([(head + body).encode()])
+    told = await Road(app, lane=lane).tell([(head + body).encode()])
     assert told.data.startswith(b"HTTP/1.1 200 OK\r\n")
     assert told.data.endswith(b'\r\n\r\n{"species":["A"]}\n')
     assert app.counters.total("rows") == 1
@@ -112,6 +112,6 @@ async def test_an_answer_that_cannot_be_written_is_an_error_on_both_roads(
     app = make_http_app(with_predict(lambda inner, table, proba: inner.predict(table, proba=proba)))
     monkeypatch.setattr(app.service.format, "json", lambda *rest, **named: "\ud800".encode())
     head = b"POST /predict HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 8\r\n\r\n"
-    told = await Road(app.asgi, app.service, app.counters, lane=lane).tell([head + b'{"x": 1}'])
+    told = await Road(app, lane=lane).tell([head + b'{"x": 1}'])
     assert told.data.startswith(b"HTTP/1.1 500 ")
     assert app.counters.total("in_flight") == 0

@@ -271,16 +271,6 @@ def test_no_content_type_is_refused(client: Client, problem_of: Any):
     problem_of(client.send(request), 415, "input.content_type")
 
 
-@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd", "gzip, gzip", "unheard-of", ""])
-def test_a_content_coding_is_refused(client: Client, problem_of: Any, coding: str):
-    headers = JSON | {"content-encoding": coding}
-    problem_of(client.post("/predict", content=b'{"x": 1}', headers=headers), 415, "input.content_type")
-
-
-def test_the_coding_that_is_none_is_taken(client: Client):
-    assert client.post("/predict", json={"x": 1}, headers={"content-encoding": "Identity"}).status_code == 200
-
-
 @pytest.mark.parametrize("name", ["payload-container", "x-format", "bentoml-payload-container"])
 def test_headers_that_promise_a_pickle_mean_nothing(client: Client, name: str):
     assert client.post("/predict", json={"x": 1}, headers={name: "pickle"}).json()["prediction"] == 2.0

@@ -23,7 +23,7 @@ def roads(double: Any) -> Iterator[tuple[asyncio.Runner, Road, Road]]:
         pair = []
         for lane in (True, False):
             app = make(double)
-            pair.append(Road(app.asgi, app.service, app.counters, lane=lane))
+            pair.append(Road(app, lane=lane))
         yield runner, *pair
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lading.errors import EnvironmentMismatch, UsageError
 from lading.monitor.exposition import exposition
 from lading.monitor.reading import read
-from lading.monitor.slots import SLOT_BYTES, Kind, Slot, Slots, release
+from lading.monitor.slots import RATES_BYTES, SLOT_BYTES, Kind, Slot, Slots, release
 
 
 def test_a_new_memory_is_empty_and_costs_next_to_nothing():
@@ -111,9 +111,44 @@ def test_a_slot_full_of_nonsense_is_read_without_failing(nonsense: bytes, offset
     slot = Slot(slots, 0)
     for number in range(20):
         slot.append(Kind.COUNTER, "warnings", str(number), 1)
-    os.pwrite(slots.fd, nonsense, 64 + offset)  # the owner and its published words
+    os.pwrite(slots.fd, nonsense, 128 + offset)  # the owner and its published words
     os.pwrite(slots.fd, nonsense, 4096 + 8 * 256 + offset)  # the first entries
     assert b"lading_rows_total" in exposition(slots)
+
+
+# --- rates, and the secret
+
+
+def test_the_rates_of_a_slot_are_its_own_and_read_by_all(slots: Slots):
+    words = [slot.rates for slot in slots]
+    assert {len(each) * each.itemsize for each in words} == {RATES_BYTES}
+    for position, each in enumerate(words):
+        each[0], each[-1] = position + 1, -position - 1
+    attached = [slot.rates for slot in Slots.attach(slots.fd)]
+    assert [(each[0], each[1], each[-1]) for each in attached] == [(1, 0, -1), (2, 0, -2), (3, 0, -3), (4, 0, -4)]
+    assert read(slots) == {}
+
+
+def test_what_is_in_the_rates_outlives_their_owner(slots: Slots):
+    slot = Slot(slots, 1)
+    slot.take(4242, 1)
+    slot.rates[7] = 5
+    release(slots, 1)
+    slot.take(4243, 2)
+    assert slot.rates[7] == 5
+
+
+def test_a_full_table_leaves_the_rates_alone(slots: Slots):
+    slot = Slot(slots, len(list(slots)) - 1)
+    while slot.append(Kind.COUNTER, "warnings", "x" * 1000, 100) is not None:
+        pass
+    assert not any(any(each.rates) for each in slots)
+
+
+def test_the_secret_is_random_and_known_to_who_attaches(slots: Slots):
+    assert len(slots.secret) == 32
+    assert Slots.attach(slots.fd).secret == slots.secret
+    assert len({slots.secret, Slots.create(4).secret, bytes(32)}) == 3
 
 
 # --- what is refused
@@ -141,7 +176,10 @@ def test_a_whole_copy_is_attached(tmp_path: Path):
     _attach_copy(tmp_path)
 
 
-@pytest.mark.parametrize("size", [0, 10, 4096, 4096 + SLOT_BYTES, 4096 + 2 * SLOT_BYTES - 1, 4096 + 3 * SLOT_BYTES])
+BYTES = SLOT_BYTES + RATES_BYTES
+
+
+@pytest.mark.parametrize("size", [0, 10, 4096, 4096 + BYTES, 4096 + 2 * BYTES - 1, 4096 + 2 * SLOT_BYTES])
 def test_a_memory_of_another_size_is_refused(tmp_path: Path, size: int):
     with pytest.raises(UsageError, match="expected the memory of counters behind descriptor"):
         _attach_copy(tmp_path, size=size)
@@ -154,7 +192,7 @@ def test_a_memory_that_says_another_number_of_slots_is_refused(tmp_path: Path, c
 
 
 def test_a_memory_of_another_version_is_refused_with_what_to_do(tmp_path: Path):
-    with pytest.raises(EnvironmentMismatch, match="expected counters of layout 1, got 99") as raised:
+    with pytest.raises(EnvironmentMismatch, match="expected counters of layout 2, got 99") as raised:
         _attach_copy(tmp_path, at=8, word=struct.pack("=q", 99))
     assert raised.value.hint == "stop the service and start it again"
 

@@ -193,6 +193,7 @@ def test_the_log_is_json_where_nobody_looks(start: Any, double_path: Path):
         "request_id": "mine",
         "correlation_id": "mine",
         "code": "",
+        "caller": "",
         "model": {"name": "model", "version": "1.0.0"},
     }
     assert first["time"].endswith("+00:00")

@@ -27,6 +27,11 @@ class Credentials(NamedTuple):
         return f"Credentials({self.scheme!r}, …)"
 
 
+def has_credentials(fields: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether there are credentials among these fields, good or not."""
+    return any(name in _FIELDS for name, _ in fields)
+
+
 def credentials_of(fields: Iterable[tuple[bytes, bytes]]) -> Credentials | None:
     """The credentials among the fields of a request, whose names are in lower case; None where there are none.
 

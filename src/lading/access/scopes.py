@@ -22,17 +22,12 @@ _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}|\*")
 class Operation(enum.Enum):
     """What is asked; a route has one. `{model}` stands for the model that the request was routed to."""
 
-    HEALTH = ""
-    TOKEN = " "
-    """It asks for credentials by its own rules (RFC 6749)."""
+    HEALTH = "nobody is asked"
+    TOKEN = "the id and the secret of a key"
+    """It asks by its own rules (RFC 6749)."""
     PREDICT = "predict:{model}"
     DESCRIBE = "models:read"
     METRICS = "metrics"
-
-    @property
-    def is_public(self) -> bool:
-        """Whether anybody may, without credentials."""
-        return self in (Operation.HEALTH, Operation.TOKEN)
 
     def scope(self, model: str) -> str:
         """The scope that allows it."""
@@ -45,9 +40,8 @@ def authorize(principal: Principal, operation: Operation, model: str) -> None:
     Raises:
         Forbidden: they may not; does not say whether there is such a model.
     """
-    if operation.is_public or not _allowing(operation, model).isdisjoint(principal.scopes):
-        return
-    raise Forbidden("these credentials do not allow this")
+    if _allowing(operation, model).isdisjoint(principal.scopes):
+        raise Forbidden("these credentials do not allow this")
 
 
 def _allowing(operation: Operation, model: str) -> set[str]:

@@ -11,26 +11,19 @@ https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 from __future__ import annotations
 
 import hashlib
-import os
-import secrets
-import stat
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 from lading.bundle.layout import CENTRAL, END, LOCAL, Entry, central_header, directory, end_record, local_header
 from lading.bundle.names import AGAIN, MANIFEST_NAME, MAX_MEMBERS, MAX_NAME_CHARS, check_names, shown
-from lading.errors import BundleError, UsageError
+from lading.bundle.regular_file import CHUNK_BYTES, RegularFile, replace_file
+from lading.errors import BundleError, Untrusted, UsageError
 
 __all__ = ["MAX_ARCHIVE_BYTES", "Archive", "is_archive", "write_archive"]
 
 MAX_ARCHIVE_BYTES = 2**32 - 1
 """What the 32-bit sizes and offsets of a zip can say; beyond would be zip64."""
-
-# Without NONBLOCK, opening a named pipe would wait for somebody to write to it
-_OPEN_FLAGS = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))
-_CHUNK_BYTES = 1 << 20
 
 
 class Archive:
@@ -41,22 +34,33 @@ class Archive:
     for one thread, and for one side of a fork: there is a single file position.
     """
 
-    def __init__(self, file: _File, entries: Sequence[Entry]) -> None:
+    def __init__(self, file: RegularFile, entries: Sequence[Entry]) -> None:
         self._file = file
         self._entries = {entry.name: entry for entry in entries}
         self._seen: dict[str, bytes] = {}
 
     @classmethod
-    def open(cls, path: Path, *, max_bytes: int = MAX_ARCHIVE_BYTES) -> Archive:
+    def open(cls, path: Path, *, max_bytes: int = MAX_ARCHIVE_BYTES, sha256: str | None = None) -> Archive:
         """The archive at a path, all of its headers checked; members are checked when they are read.
+
+        Args:
+            path: of the file.
+            max_bytes: what it may have at most.
+            sha256: of the file, in hexadecimal, where that was signed: compared before anything is parsed, and again
+                with what was parsed, so that no member is ever another one than it was then.
 
         Raises:
             BundleError: there is no such file, it is not a regular file (a symbolic link is not), it has more
                 than `max_bytes`, or it is not as `write_archive` would have written it.
+            Untrusted: it has another digest.
         """
-        file = _File.open(path)
+        file = RegularFile.open(path)
         try:
-            return cls(file, _read_entries(file, min(max_bytes, MAX_ARCHIVE_BYTES)))
+            _check_size(file, min(max_bytes, MAX_ARCHIVE_BYTES))
+            _check_digest(file, file.digest, sha256)
+            archive = cls(file, _read_entries(file))
+            _check_digest(file, archive.digest, sha256)
+            return archive
         except BaseException:
             file.close()
             raise
@@ -76,6 +80,10 @@ class Archive:
         data = self._file.read(entry.start, entry.size)
         self._check(entry, zlib.crc32(data), hashlib.sha256(data).digest())
         return data
+
+    def digest_of(self, name: str) -> str:
+        """The sha256 of a member in hexadecimal, however large it is; `BundleError` as `read`."""
+        return self._digest_member(self._entry(name), hashlib.sha256()).hex()
 
     def digest(self) -> str:
         """The sha256 of the whole file in hexadecimal: of exactly what `names`, `size` and `read` give."""
@@ -103,14 +111,15 @@ class Archive:
         except KeyError:
             raise BundleError(f"{self._file.shown} has no member {shown(name)}", hint=AGAIN) from None
 
-    def _digest_member(self, entry: Entry, whole: hashlib._Hash) -> None:
+    def _digest_member(self, entry: Entry, whole: hashlib._Hash) -> bytes:
         own, crc = hashlib.sha256(), 0
-        for start in range(entry.start, entry.end, _CHUNK_BYTES):
-            chunk = self._file.read(start, min(_CHUNK_BYTES, entry.end - start))
+        for start in range(entry.start, entry.end, CHUNK_BYTES):
+            chunk = self._file.read(start, min(CHUNK_BYTES, entry.end - start))
             crc = zlib.crc32(chunk, crc)
             own.update(chunk)
             whole.update(chunk)
         self._check(entry, crc, own.digest())
+        return own.digest()
 
     def _check(self, entry: Entry, crc: int, digest: bytes) -> None:
         if crc != entry.crc:
@@ -137,7 +146,7 @@ def write_archive(path: Path, members: Sequence[tuple[str, bytes]]) -> str:
     _check_total(members)
     digest = hashlib.sha256()
     try:
-        _replace(path, _pieces(members), digest)
+        replace_file(path, _digested(_pieces(members), digest))
     except OSError as error:
         message = f"cannot write {shown(str(path))}: {error.strerror or error}"
         raise UsageError(message, hint="write to another folder, or make room") from error
@@ -163,6 +172,12 @@ def _pieces(members: Sequence[tuple[str, bytes]]) -> Iterator[bytes]:
     yield directory(entries)
 
 
+def _digested(pieces: Iterator[bytes], digest: hashlib._Hash) -> Iterator[bytes]:
+    for piece in pieces:
+        digest.update(piece)
+        yield piece
+
+
 def _check_total(members: Sequence[tuple[str, bytes]]) -> None:
     headers = LOCAL.size + CENTRAL.size
     total = END.size + sum(headers + 2 * len(name) + len(data) for name, data in members)
@@ -171,71 +186,19 @@ def _check_total(members: Sequence[tuple[str, bytes]]) -> None:
         raise BundleError(message, hint="save a smaller model, or leave out what it does not need")
 
 
-def _replace(path: Path, pieces: Iterator[bytes], digest: hashlib._Hash) -> None:
-    temporary = path.parent / f".lading-{secrets.token_hex(8)}.tmp"
-    # Not `tempfile`, whose mode 0600 would remain: the file is to be like any other new file of this user
-    file = temporary.open("xb")
-    try:
-        with file:
-            for piece in pieces:
-                digest.update(piece)
-                file.write(piece)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-class _File:
-    """A regular file opened for reading, with the size that it had then."""
-
-    def __init__(self, path: Path, handle: BinaryIO) -> None:
-        self.shown = shown(str(path))
-        self.size = os.fstat(handle.fileno()).st_size
-        self._handle = handle
-
-    @classmethod
-    def open(cls, path: Path) -> _File:
-        """The file at a path; `BundleError` when it cannot be opened or is not a regular one."""
-        try:
-            number = os.open(path, _OPEN_FLAGS)
-        except FileNotFoundError:
-            raise BundleError(f"no such file: {shown(str(path))}", hint="check the path") from None
-        except OSError as error:
-            why = "it is a symbolic link" if path.is_symlink() else error.strerror or str(error)
-            raise BundleError(f"cannot open {shown(str(path))}: {why}", hint="check the path") from error
-        if not stat.S_ISREG(os.fstat(number).st_mode):
-            os.close(number)
-            raise BundleError(f"{shown(str(path))} is not a regular file", hint="give the path of a bundle")
-        return cls(path, os.fdopen(number, "rb"))
-
-    def read(self, start: int, size: int) -> bytes:
-        """Exactly `size` bytes from `start` on, which must lie within the file."""
-        try:
-            self._handle.seek(start)
-            data = self._handle.read(size)
-        except OSError as error:
-            raise self.damaged(f"it cannot be read ({error.strerror or error})") from error
-        if len(data) != size:
-            raise self.damaged("it became shorter while it was open")
-        return data
-
-    def damaged(self, how: str) -> BundleError:
-        """The error for a file that begins as a bundle does, but is none."""
-        return BundleError(f"{self.shown} is damaged: {how}", hint=AGAIN)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._handle.close()
-
-
-def _read_entries(file: _File, max_bytes: int) -> list[Entry]:
-    """The members, after every byte of the file that is not theirs was found to be right."""
+def _check_size(file: RegularFile, max_bytes: int) -> None:
     if file.size > max_bytes:
         message = f"{file.shown} has {file.size} bytes; {max_bytes} is the most"
         raise BundleError(message, hint="check that it is a bundle")
+
+
+def _check_digest(file: RegularFile, digest: Callable[[], str], expected: str | None) -> None:
+    if expected is not None and digest() != expected:
+        raise Untrusted(f"{file.shown} is not what was signed: it was changed", hint=AGAIN, code="bundle.changed")
+
+
+def _read_entries(file: RegularFile) -> list[Entry]:
+    """The members, after every byte of the file that is not theirs was found to be right."""
     if not is_archive(file.read(0, min(file.size, LOCAL.size + len(MANIFEST_NAME)))):
         message = f"{file.shown} is not a bundle: it is no zip that begins with `{MANIFEST_NAME}`"
         raise BundleError(message, hint="check the path; `lading pack` makes a bundle from a model")
@@ -250,7 +213,7 @@ def _read_entries(file: _File, max_bytes: int) -> list[Entry]:
     return entries
 
 
-def _read_directory(file: _File) -> tuple[int, int, bytes]:
+def _read_directory(file: RegularFile) -> tuple[int, int, bytes]:
     """The number of central headers, where they start, and their bytes."""
     tail = file.read(file.size - END.size, END.size)
     _, _, _, _, count, size, start, _ = END.unpack(tail)
@@ -261,7 +224,7 @@ def _read_directory(file: _File) -> tuple[int, int, bytes]:
     return count, start, file.read(start, size)
 
 
-def _parse_directory(file: _File, count: int, headers: bytes) -> list[Entry]:
+def _parse_directory(file: RegularFile, count: int, headers: bytes) -> list[Entry]:
     entries: list[Entry] = []
     position, offset = 0, 0
     for _ in range(count):

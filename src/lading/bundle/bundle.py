@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 
@@ -25,14 +25,24 @@ from lading.bundle.manifest import (
 )
 from lading.errors import BundleError
 
+if TYPE_CHECKING:
+    from lading.bundle.signing.trust import TrustStore
+    from lading.bundle.signing.verified import Verified
+
 SUFFIX = ".lading"
 
 
 class Bundle:
-    """An opened bundle. Members are read from the one descriptor that was opened, each checked by its digest."""
+    """An opened bundle. Members are read from the one descriptor that was opened, each checked by its digest.
+
+    Attributes:
+        manifest: what it says of itself.
+        verified: by whose signature it was let in; None where nobody asked for one.
+    """
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
+        self.verified: Verified | None = None
         if archive.size(MANIFEST) > MAX_MANIFEST_BYTES:
             raise BundleError(f"the manifest is larger than {MAX_MANIFEST_BYTES >> 20} MiB")
         self.manifest = decode_manifest(archive.read(MANIFEST))
@@ -45,15 +55,24 @@ class Bundle:
             raise BundleError("the manifest names a compiled model that it does not list")
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: Path, trust: TrustStore | None = None) -> Self:
         """The bundle at this path.
+
+        Args:
+            path: of the file; its signature stands beside it.
+            trust: whose signature lets it in, before any byte of it is parsed; None asks for none.
 
         Raises:
             BundleError: it is not a bundle, is damaged, or was changed.
+            Untrusted: its signature is missing, not good, or of nobody who is trusted for it.
         """
-        archive = Archive.open(path)
+        claim = None if trust is None else trust.claim(path)
+        archive = Archive.open(path, sha256=None if claim is None else claim.digest)
         try:
-            return cls(archive)
+            bundle = cls(archive)
+            if claim is not None:
+                bundle.verified = claim.accept(bundle.manifest.name, bundle.manifest.version)
+            return bundle
         except BaseException:
             archive.close()
             raise
@@ -64,8 +83,7 @@ class Bundle:
         if member is None:
             raise BundleError(f"the bundle has no file `{path}`")
         data = self._archive.read(path)
-        if len(data) != member.size or hashlib.sha256(data).hexdigest() != member.sha256:
-            raise BundleError(f"`{path}` in the bundle is not what was packed: its digest differs")
+        _refuse_other(member, len(data), hashlib.sha256(data).hexdigest())
         return data
 
     def read_optional(self, path: str) -> bytes | None:
@@ -73,17 +91,17 @@ class Bundle:
         return self.read(path) if path in self._members else None
 
     def verify(self) -> None:
-        """Read every member and compare its digest.
+        """Compare the size and the digest of every member, however large it is.
 
         Raises:
             BundleError: a member is not what was packed.
         """
-        for path in self._members:
-            self.read(path)
+        for path, member in self._members.items():
+            _refuse_other(member, self._archive.size(path), self._archive.digest_of(path))
 
     def digest(self) -> str:
         """The sha256 of the whole file, in hex."""
-        return self._archive.digest()
+        return self._archive.digest() if self.verified is None else self.verified.digest
 
     def close(self) -> None:
         """Close the file."""
@@ -96,6 +114,11 @@ class Bundle:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _refuse_other(member: Member, size: int, sha256: str) -> None:
+    if size != member.size or sha256 != member.sha256:
+        raise BundleError(f"`{member.path}` in the bundle is not what was packed: its digest differs")
 
 
 def write_bundle(path: Path, manifest: Manifest, members: Mapping[str, bytes]) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
+from lading.bundle.identity import is_name, is_version
 from lading.bundle.image import check_image
 from lading.bundle.lookups import Lookup, check_lookups, request_schema
 from lading.errors import BundleError, UsageError
@@ -25,7 +26,7 @@ ENGINE = "engine/model.onnx"
 CODE_FOLDER = "code/"
 FILES_FOLDER = "files/"
 ROUTE = "/predict"
-RESERVED_ROUTES = ("/health", "/ready", "/metadata", "/schema", "/openapi.json", "/metrics", "/v2")
+RESERVED_ROUTES = ("/health", "/ready", "/metadata", "/schema", "/openapi.json", "/metrics", "/oauth", "/v2")
 """What the server answers itself, and what is kept for the Open Inference Protocol, with all that is below."""
 MAX_REASON_CHARS = 300
 MAX_MANIFEST_BYTES = 64 << 20
@@ -43,11 +44,9 @@ _ROUTE = re.compile(r"(?:/[A-Za-z0-9_][A-Za-z0-9._~-]*){1,8}")
 _MAX_ROUTE_CHARS = 100
 _OUTPUT = re.compile(r"[A-Za-z_][A-Za-z0-9_ -]{0,62}")
 _RESERVED_OUTPUTS = frozenset({"id", "predictions", "probabilities", "warnings"})
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 # PEP 508 and PEP 440, as far as their characters go: they stand in commands that people paste.
 _DISTRIBUTION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
 _RELEASE = re.compile(r"[A-Za-z0-9.!+_-]{1,100}")
-_VERSION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._+-]{0,61}[A-Za-z0-9])?")
 
 
 class Requirement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -252,9 +251,9 @@ def check_names(manifest: Manifest) -> None:
     Raises:
         UsageError: a name, a version or a column has a character that it may not have; says which and what may be.
     """
-    if not _NAME.fullmatch(manifest.name):
+    if not is_name(manifest.name):
         raise UsageError("a model's name has letters, digits, dots, dashes and underscores, at most 63", hint="--name")
-    if not _VERSION.fullmatch(manifest.version):
+    if not is_version(manifest.version):
         raise UsageError("a version has letters, digits, `.`, `-`, `+` and `_`, at most 63", hint="--version 1.0.0")
     engine = manifest.engine or Engine("native")
     for requirement in (*manifest.requirements, *engine.requirements):

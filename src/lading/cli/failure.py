@@ -16,6 +16,7 @@ from lading.schema.words import printable
 _CODES: tuple[tuple[type[LadingError], int], ...] = (
     (errors.UsageError, 2),
     (errors.BundleError, 3),
+    (errors.NotForProduction, 3),
     (errors.EnvironmentMismatch, 4),
     (errors.CheckFailed, 5),
     (errors.LadingError, 1),

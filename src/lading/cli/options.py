@@ -14,6 +14,9 @@ Decorated = Callable[..., Any]
 
 model_argument = click.argument("model", type=click.Path(path_type=Path))
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+trust_option = click.option(
+    "--trust", type=click.Path(path_type=Path), help="Folder of the keys that are trusted [default: of this user]"
+)
 ignore_versions_option = click.option(
     "--ignore-versions", is_flag=True, help="Load although a library has another version than the model was saved with."
 )

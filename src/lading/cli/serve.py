@@ -41,12 +41,14 @@ def command(model: Path, config: Path | None, ignore_versions: bool, **options: 
 
 def serve(target: Target, settings_now: Callable[[], Settings]) -> None:
     """Listen, load, say what is served, and serve until told to stop."""
-    from lading.serve.listener import listen
+    from lading.serve.listener import listen, unlink
     from lading.serve.logs import configure_logs
+    from lading.serve.production import check_settings
     from lading.serve.streams import announce, open_missing_streams
 
     open_missing_streams()
     settings = settings_now()
+    check_settings(settings)
     configure_logs(settings.log_format)
     bound_threads(settings.threads)
     with listen(settings) as listener:
@@ -57,4 +59,7 @@ def serve(target: Target, settings_now: Callable[[], Settings]) -> None:
         else:
             from lading.serve.single import serve_alone
 
-            serve_alone(target, settings, listener, announce)
+            try:
+                serve_alone(target, settings, listener, announce)
+            finally:
+                unlink(listener)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import platform
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -30,25 +32,41 @@ from lading.engine.golden import decode_golden
 from lading.engine.model import Model
 from lading.engine.model_file import ModelFile, declared_beside, open_model, read_model
 from lading.engine.own_code import OwnCode
-from lading.errors import BundleError, EnvironmentMismatch, UnsupportedModel, UsageError
+from lading.errors import BundleError, EnvironmentMismatch, UnsupportedModel, Untrusted, UsageError
 from lading.flavors.flavor import Flavor, Needs, Predictor
-from lading.flavors.registry import flavor_named, refuse_mismatch, require
+from lading.flavors.registry import flavor_named, refuse_mismatch, require, runs_code
 from lading.schema.fields import Schema
 from lading.schema.reference import Reference
 
+if TYPE_CHECKING:
+    from lading.bundle.signing.trust import TrustStore
+
+logger = logging.getLogger(__name__)
+
 _HEAD_BYTES = 64
+_PROGRAMS = {"sklearn": "a pickle", "python": "Python"}
+"""What a file is to be called that runs when it is opened, by its flavor."""
 
 
-def load(path: str | Path, *, ignore_versions: bool = False, declared: Declared | None = None) -> Model:
+def load(
+    path: str | Path,
+    *,
+    ignore_versions: bool = False,
+    declared: Declared | None = None,
+    trust: TrustStore | None = None,
+) -> Model:
     """The model in a bundle or in a bare model file.
 
     Args:
         path: of `*.lading`, or of a file that a framework saved.
         ignore_versions: load although a library has another version than the model was saved with.
         declared: what the author says, over what `lading.toml` beside a bare file says; not for bundles.
+        trust: whose signature lets the bundle in, before anything in it is read; None asks for none, which is for
+            files of one's own.
 
     Raises:
         BundleError: the bundle is damaged or was changed.
+        Untrusted: there is a trust store, and nobody in it has signed the bundle, or not for what is in it.
         ModelError: the file is broken or holds nothing that can be served.
         EnvironmentMismatch: a library is missing or has another version.
         UsageError: there is no such file.
@@ -60,7 +78,9 @@ def load(path: str | Path, *, ignore_versions: bool = False, declared: Declared 
     if is_bundle(path):
         if declared is not None and declared != Declared():
             raise UsageError("a bundle already says what its author declared", hint="pack the model again")
-        return load_bundle(path, ignore_versions=ignore_versions)
+        return load_bundle(path, ignore_versions=ignore_versions, trust=trust)
+    if trust is not None:
+        raise unsigned(path)
     return load_file(path, ignore_versions=ignore_versions, declared=declared)
 
 
@@ -77,20 +97,31 @@ def is_bundle(path: Path) -> bool:
         return False
 
 
-def open_bundle(path: Path) -> Bundle:
-    """The bundle at a path.
+def unsigned(path: Path) -> Untrusted:
+    """The error for a file that is no bundle, where only what is signed may be loaded."""
+    stat_file(path)
+    hint = "lading pack MODEL, then lading sign BUNDLE"
+    return Untrusted(f"{path} is unsigned: only a bundle can be signed", hint=hint, code="bundle.unsigned")
+
+
+def open_bundle(path: Path, trust: TrustStore | None = None) -> Bundle:
+    """The bundle at a path; where there is a trust store, only if somebody in it has signed it.
 
     Raises:
         UsageError: there is no file.
         BundleError: it is not a bundle, is damaged, or was changed.
+        Untrusted: its signature is missing, not good, or of nobody who is trusted for it.
     """
     stat_file(path)
-    return Bundle.open(path)
+    bundle = Bundle.open(path, trust)
+    if (verified := bundle.verified) is not None:
+        logger.info("signature ok: %s, key %s, sha256 %s", path.name, verified.key_id, verified.digest)
+    return bundle
 
 
-def load_bundle(path: Path, *, ignore_versions: bool = False) -> Model:
-    """The model in a bundle, from the bytes whose digests the manifest lists."""
-    with open_bundle(path) as bundle:
+def load_bundle(path: Path, *, ignore_versions: bool = False, trust: TrustStore | None = None) -> Model:
+    """The model in a bundle, from the bytes whose digests the manifest lists; see `load`."""
+    with open_bundle(path, trust) as bundle:
         manifest = bundle.manifest
         serves_compiled = manifest.is_compiled and _is_runnable(manifest)
         load_predictor = _load_compiled if serves_compiled else _load_native
@@ -102,6 +133,7 @@ def load_bundle(path: Path, *, ignore_versions: bool = False) -> Model:
             golden=decode_golden(golden) if golden is not None else None,
             reference=_decode_reference(reference) if reference is not None else None,
             digest=bundle.digest(),
+            verified=bundle.verified,
         )
 
 
@@ -122,6 +154,7 @@ def _load_compiled(bundle: Bundle, name: str, ignore_versions: bool) -> Predicto
 def _load_native(bundle: Bundle, name: str, ignore_versions: bool) -> Predictor:
     manifest = bundle.manifest
     flavor = flavor_named(manifest.flavor)
+    _refuse_untrusted_code(bundle, name, flavor)
     if manifest.is_compiled and flavor.distribution and differences({flavor.distribution: None}):
         hint = 'pip install "lading[onnx]"'
         raise EnvironmentMismatch(f"{name} is compiled to ONNX, and onnxruntime is not installed", hint=hint)
@@ -133,6 +166,19 @@ def _load_native(bundle: Bundle, name: str, ignore_versions: bool) -> Predictor:
     files = [member.path for member in manifest.files if member.path.startswith(FILES_FOLDER)]
     read = {path.removeprefix(FILES_FOLDER): bundle.read(path) for path in files}
     return open_model(flavor, data, OwnCode.of_bundle(bundle), files=read, entry=manifest.entry)
+
+
+def _refuse_untrusted_code(bundle: Bundle, name: str, flavor: Flavor) -> None:
+    """Nothing where opening the author's own file runs nothing, or what it runs is let in: the one gate before it."""
+    verified = bundle.verified
+    if verified is None or verified.code or not (runs_code(flavor) or bundle.manifest.code):
+        return
+    what = "Python" if bundle.manifest.code else _PROGRAMS.get(flavor.name, f"a model of `{flavor.name}`")
+    raise Untrusted(
+        f"{name} holds {what}, which is a program, and key {verified.key_id[:12]}… is trusted for data only",
+        hint="if its owner may run programs here: lading trust add KEY --code",
+        code="bundle.code",
+    )
 
 
 def recorded_differences(manifest: Manifest, flavor: Flavor) -> tuple[Difference, ...]:

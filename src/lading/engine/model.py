@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from lading.bundle.manifest import Manifest
+from lading.bundle.signing.verified import Verified
 from lading.engine.answers import Answer, Checked, OutputCheck
 from lading.engine.compiled import CompiledModel
 from lading.engine.golden import Golden, differing
@@ -36,6 +37,7 @@ class Model:
         golden: rows and the answers that they had at packing; None for a bare file.
         reference: the distributions of training; None where no sample was given.
         digest: sha256 of the bundle or the file.
+        verified: by whose signature the bundle was let in; None where nobody asked for one.
     """
 
     manifest: Manifest
@@ -43,6 +45,7 @@ class Model:
     golden: Golden | None = None
     reference: Reference | None = None
     digest: str = ""
+    verified: Verified | None = None
 
     def __repr__(self) -> str:
         manifest = self.manifest

@@ -112,6 +112,8 @@ class Flavor(Protocol):
         distribution: the pip name of the framework.
         extra: the extra of lading that installs it.
         fork_safe: pip names of the distributions whose models may be loaded before a fork, and predict after it.
+        runs_code: whether a file may be a program, which runs when it is opened: then only who is trusted for code may
+            have signed it. Without the attribute it counts as one.
     """
 
     name: str
@@ -119,6 +121,7 @@ class Flavor(Protocol):
     distribution: str
     extra: str
     fork_safe: frozenset[str]
+    runs_code: bool
 
     def recognizes(self, data: bytes) -> bool:
         """Whether these bytes are of its format, by their beginning; nothing is opened."""

@@ -47,6 +47,7 @@ class LinearFlavor:
     distribution = ""
     extra = ""
     fork_safe = frozenset({"numpy"})
+    runs_code = False
 
     def recognizes(self, data: bytes) -> bool:
         """Whether the bytes begin as such a file does."""

@@ -36,6 +36,7 @@ class OnnxFlavor:
     distribution = "onnxruntime"
     extra = "onnx"
     fork_safe = frozenset({"onnxruntime", "numpy"})
+    runs_code = False
 
     def recognizes(self, data: bytes) -> bool:
         """Whether the bytes begin as an ONNX model does."""

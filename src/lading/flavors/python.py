@@ -37,6 +37,7 @@ class PythonFlavor:
     suffixes = (".py",)
     distribution = ""
     extra = ""
+    runs_code = True
 
     def recognizes(self, data: bytes) -> bool:
         """Whether a line near the beginning reads as a statement of Python."""

@@ -118,6 +118,11 @@ def survives_fork(flavor: Flavor, requirements: Iterable[Requirement]) -> bool:
     return bool(safe) and all(_normal(name) in safe for name in needed)
 
 
+def runs_code(flavor: Flavor) -> bool:
+    """Whether a file of this flavor may be a program, which runs when it is opened; yes, unless shown otherwise."""
+    return getattr(flavor, "runs_code", True) is not False
+
+
 def _normal(name: str) -> str:
     """A pip name as it is compared (PyPA, name normalization)."""
     return re.sub(r"[-_.]+", "-", name).lower()
@@ -150,5 +155,6 @@ __all__ = [
     "flavors",
     "refuse_mismatch",
     "require",
+    "runs_code",
     "survives_fork",
 ]

@@ -109,6 +109,7 @@ class SklearnFlavor:
     distribution = "scikit-learn"
     extra = "sklearn"
     fork_safe = FORK_SAFE
+    runs_code = True
 
     def recognizes(self, data: bytes) -> bool:
         """Whether the bytes are a pickle, or one compressed."""

@@ -9,6 +9,8 @@ from io import BytesIO
 from typing import Any
 
 from lading.bundle.archive import is_archive
+from lading.bundle.environment import installed_version
+from lading.bundle.signing.release import is_before
 from lading.errors import FormatError, LadingError, UnsupportedModel
 from lading.flavors.estimator import FORK_SAFE, SklearnModel, versions_said
 from lading.flavors.flavor import NO_SUPPORT, Needs, Support
@@ -27,6 +29,11 @@ class SkopsFlavor:
     distribution = "scikit-learn"
     extra = "sklearn"
     fork_safe = FORK_SAFE
+
+    @property
+    def runs_code(self) -> bool:
+        """Not from skops 0.13 on: before, a file could call what it did not name (CVE-2025-54412, 54413, 54886)."""
+        return is_before(installed_version("skops") or "0", "0.13")
 
     def recognizes(self, data: bytes) -> bool:
         """Whether the bytes are a zip that skops wrote."""

@@ -25,6 +25,7 @@ class XgboostFlavor:
     distribution = "xgboost"
     extra = "xgboost"
     fork_safe = frozenset({"xgboost", "numpy"})
+    runs_code = False
 
     def recognizes(self, data: bytes) -> bool:
         """Whether the bytes begin as a model of XGBoost does."""

@@ -21,6 +21,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False, tag_field="level", tag="info"
 
     Attributes:
         time: when it was answered, RFC 3339 in UTC, to the millisecond.
+        caller: who asked, as access knows them; empty where nobody was asked.
         model: what answered it, as JSON.
     """
 
@@ -33,6 +34,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False, tag_field="level", tag="info"
     request_id: str
     correlation_id: str
     code: str = ""
+    caller: str = ""
     model: msgspec.Raw = NO_MODEL
 
 
@@ -79,8 +81,9 @@ def text_line(entry: Entry) -> str:
     """The entry as people read it."""
     rows = f"{entry.rows} row{'s' * (entry.rows != 1)}  " if entry.rows else ""
     code = f"  {entry.code}" if entry.code else ""
+    caller = f"  {entry.caller}" if entry.caller else ""
     correlation = f" for {entry.correlation_id}" if entry.correlation_id != entry.request_id else ""
     return (
         f"{entry.status} {entry.method} {entry.route}  {rows}{entry.duration_ms:.1f} ms  "
-        f"{entry.request_id}{correlation}{code}"
+        f"{entry.request_id}{correlation}{caller}{code}"
     )

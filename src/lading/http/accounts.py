@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lading.errors import LadingError, PredictionFailed, Refused
+from lading.errors import Denied, LadingError, PredictionFailed, Refused
 from lading.http.access_log import NO_MODEL, AccessLog, Entry
 from lading.http.ids import Ids
 
@@ -36,6 +36,7 @@ class Exchange(msgspec.Struct, gc=False):
     rows: int = 0
     status: int = 0
     code: str = ""
+    caller: str = ""
     is_closed: bool = False
 
 
@@ -64,7 +65,7 @@ class Accounts:
     def fail(self, exchange: Exchange, told: LadingError, error: Exception) -> None:
         """Note the error that the caller is told, and in the log the one that was behind it."""
         exchange.code = told.code
-        if isinstance(told, Refused):
+        if isinstance(told, Denied | Refused):
             self._counters.add("refusals", told.code)
         cause = told.__cause__ if isinstance(told, PredictionFailed) else error if told.code == UNFORESEEN else None
         if cause is not None:
@@ -101,6 +102,7 @@ class Accounts:
                     ids.request,
                     ids.correlation,
                     exchange.code,
+                    exchange.caller,
                     about,
                 )
             )

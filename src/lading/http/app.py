@@ -3,42 +3,93 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from lading.access.access import Access
+from lading.access.scopes import Operation
 from lading.http.accounts import Accounts
+from lading.http.admission import Admission, Secured
 from lading.http.exchange import ExchangeMiddleware
 from lading.http.page import page
-from lading.http.routes import Endpoint, PredictRoute, plain_routes
+from lading.http.prefix import PrefixMiddleware
+from lading.http.routes import PREDICT_METHODS, Endpoint, PredictRoute, plain_routes
+from lading.http.token import Grant, token_endpoint
 from lading.service import Service
+from lading.settings import words
+
+TOKEN_PATH = "/oauth/token"
 
 
-def make_app(service: Service, accounts: Accounts, exposition: Callable[[], bytes]) -> ASGIApp:
+class Application(NamedTuple):
+    """The application, and the routes that it has.
+
+    Attributes:
+        asgi: what answers.
+        routes: by path and methods, with what is done there.
+        admission: the door of them all.
+    """
+
+    asgi: ASGIApp
+    routes: tuple[Secured, ...]
+    admission: Admission
+
+
+def make_app(
+    service: Service,
+    accounts: Accounts,
+    exposition: Callable[[], bytes],
+    access: Access,
+    *,
+    grant: Grant | None = None,
+) -> Application:
     """The application that serves a service; it may be mounted anywhere.
 
     Args:
         service: what answers; it need not be ready yet.
         accounts: where requests are counted and logged.
         exposition: the counters in Prometheus' text format.
+        access: who may ask.
+        grant: gives tokens; None where there are none.
     """
+    settings = service.settings
+    admission = Admission(access, lambda: service.name, lambda: service.settings)
 
     async def home(request: Request) -> Response:
         return page(service, str(request.url).partition("?")[0])
 
-    told = {"/": home, **plain_routes(service, exposition)}
-    routes = [Route(path, _named(path, endpoint), methods=["GET"]) for path, endpoint in told.items()]
-    router = Router([*routes, PredictRoute(service)], redirect_slashes=False)
-    return ExchangeMiddleware(router, accounts, is_closing=lambda: service.is_draining)
+    def secured(path: str, endpoint: Endpoint, operation: Operation, method: str = "GET") -> Secured:
+        return Secured(Route(path, endpoint, methods=[method]), operation, admission)
 
+    routes = [secured("/", home, Operation.DESCRIBE)]
+    routes += [secured(path, *told) for path, told in plain_routes(service, exposition).items()]
+    if grant is not None:
+        endpoint = token_endpoint(grant, access, admission.address_of)
+        routes.append(secured(TOKEN_PATH, endpoint, Operation.TOKEN, "POST"))
+    routes.append(Secured(PredictRoute(service), Operation.PREDICT, admission))
 
-def _named(path: str, endpoint: Endpoint) -> Endpoint:
-    """The endpoint, which says its route to the log and the counters before it runs."""
+    router = Router(routes, redirect_slashes=False)
 
-    async def named(request: Request) -> Response:
-        request.scope["lading"].route = path
-        return await endpoint(request)
+    async def unknown(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await admission.admit(scope, None)
+        await router.not_found(scope, receive, send)
 
-    return named
+    router.default = unknown
+    app: ASGIApp = router
+    if settings.cors_origins:
+        app = CORSMiddleware(
+            app,
+            allow_origins=words(settings.cors_origins),
+            allow_methods=PREDICT_METHODS,
+            allow_headers=["authorization", "content-type", "x-api-key", "x-correlation-id", "x-request-id"],
+            expose_headers=["retry-after", "x-correlation-id", "x-model", "x-request-id"],
+        )
+    app = ExchangeMiddleware(app, accounts, is_closing=lambda: service.is_draining)
+    app = PrefixMiddleware(app, settings.root_path) if settings.root_path else app
+    return Application(app, tuple(routes), admission)

@@ -10,19 +10,15 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Protocol
 
+from lading.http.forwarded import Address, address_of, counted, is_within
 from lading.http.problems import HttpError, retry_after
 from lading.settings import Network, Settings, networks
 
 _RESERVE, _LEAST_RESERVE = 128, 32
 """Descriptors for everybody who is refused, and for everything else: the listener, pipes, files of a model."""
 _MAX_REFUSED = 64
-_PREFIX_BITS = 64
-"""Of an IPv6 address: whoever has one has all that begin with these, see RFC 6177."""
-
-Address = IPv4Address | IPv6Address
 
 
 class TooManyConnections(HttpError):
@@ -120,14 +116,10 @@ class Connections:
         """The address that counts for a connection, or None where none does."""
         if connection.client is None:  # of a Unix socket
             return None
-        address = ip_address(connection.client[0])
-        if isinstance(address, IPv6Address):
-            address = address.ipv4_mapped or address
-        if address.is_loopback or any(address in network for network in self._trusted):
+        address = address_of(connection.client[0])
+        if address is None or address.is_loopback or is_within(address, self._trusted):
             return None
-        if isinstance(address, IPv6Address):
-            return IPv6Address(int(address) >> _PREFIX_BITS << _PREFIX_BITS)
-        return address
+        return counted(address)
 
     def _refusal(self, address: Address | None) -> str | None:
         """Why a connection from there is one too many, if it is."""

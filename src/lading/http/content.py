@@ -39,12 +39,9 @@ def content_of(scope: Scope, decoder: Decoder) -> Content:
     """How a request's body is read.
 
     Raises:
-        HttpError: 415 for a content type or charset that is not taken, for a content coding, and for none.
+        HttpError: 415 for a content type or charset that is not taken, and for none.
     """
-    headers = {name: value for name, value in scope["headers"] if name in (b"content-type", b"content-encoding")}
-    if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
-        raise _unsupported("content codings are not taken: send the body as it is")
-    content_type = headers.get(b"content-type", b"")
+    content_type = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
     kind, _, parameters = content_type.decode("latin-1").lower().partition(";")
     kind = kind.strip()
     if kind == FORM:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lading.errors import LadingError, NotReady
+from lading.errors import Denied, LadingError, NotReady, RateLimited
 from lading.http.accounts import CLOSED_BY_CALLER, Accounts, Exchange, told
 from lading.http.body import BodyTooLarge, linger
 from lading.http.ids import ids_of
 from lading.http.problems import HttpError, problem
+
+_MANY_BYTES = 64 << 10
 
 
 class ExchangeMiddleware:
@@ -106,15 +109,32 @@ def _told(error: Exception) -> LadingError:
     return told(error)
 
 
+def _leaves_body(error: LadingError, scope: Scope) -> bool:
+    """Whether a body is unread that is too large to be read only to be thrown away, for the sake of the connection."""
+    if isinstance(error, BodyTooLarge):
+        return True
+    return isinstance(error, Denied | RateLimited) and _body_bytes(scope) > _MANY_BYTES
+
+
+def _body_bytes(scope: Scope) -> float:
+    """How many bytes the body has, as far as the head tells."""
+    fields = dict(scope["headers"])
+    if b"transfer-encoding" in fields:
+        return math.inf
+    length = fields.get(b"content-length", b"")
+    return int(length) if length.isdigit() else 0
+
+
 async def _send_problem(
     error: LadingError, exchange: Exchange, scope: Scope, receive: Receive, sender: _Sender
 ) -> None:
     response = problem(error, exchange.ids.request)
-    if not isinstance(error, BodyTooLarge):
+    if not _leaves_body(error, scope):
         await response(scope, receive, sender)
         return
     # The refusal is complete before the rest of the body is read and thrown away, and only then does the answer end.
-    await sender({"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers})
+    headers = [field for field in response.raw_headers if field[0] != b"connection"] + [(b"connection", b"close")]
+    await sender({"type": "http.response.start", "status": response.status_code, "headers": headers})
     await sender({"type": "http.response.body", "body": response.body, "more_body": True})
     await linger(receive)
     await sender({"type": "http.response.body", "body": b"", "more_body": False})

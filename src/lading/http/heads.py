@@ -7,10 +7,15 @@ ordinary road.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
+from lading.access.access import Caller
+from lading.access.credentials import has_credentials
 from lading.http.accept import accepted
+from lading.http.admission import Admission
 from lading.http.content import JSON
+from lading.http.forwarded import FORWARDED_FOR
 from lading.http.guard import MAX_FIELDS, Malformed, check_head
 from lading.http.ids import ids_of
 from lading.http.problems import HttpError
@@ -36,6 +41,8 @@ class Head(NamedTuple):
         request: id that the caller gave; empty where it gave none.
         correlation: the same.
         timeout_ms: that the caller asks for, as it stands there; empty where it asks for none.
+        caller: who asks, by the credentials; None where there are none.
+        forwarded: the addresses that proxies name; empty where there are none.
     """
 
     length: int
@@ -43,13 +50,23 @@ class Head(NamedTuple):
     request: str = ""
     correlation: str = ""
     timeout_ms: bytes = b""
+    caller: Caller | None = None
+    forwarded: bytes = b""
 
 
 class Heads:
-    """Reads heads of prediction requests to one of these paths, and keeps those that will come again."""
+    """Reads heads of prediction requests, and keeps those that will come again.
 
-    def __init__(self, paths: tuple[str, ...]) -> None:
-        self._lines = {f"POST {path} HTTP/1.1".encode(): path for path in paths}
+    Args:
+        paths: where predictions are asked for.
+        admission: says who asks.
+        elsewhere: names of fields, in lower case, whose requests are not for the lane.
+    """
+
+    def __init__(self, paths: Iterable[str], admission: Admission, *, elsewhere: Iterable[bytes] = ()) -> None:
+        self._lines = {f"POST {path} HTTP/1.1".encode() for path in paths}
+        self._admission = admission
+        self._elsewhere = _ELSEWHERE.union(elsewhere)
         self._known: dict[bytes, Head | None] = {}
 
     def read(self, head: bytes) -> Head | None:
@@ -59,6 +76,10 @@ class Heads:
         except KeyError:
             return self._look(head)
 
+    def forget(self) -> None:
+        """Look at every head again: somebody who was known may not be any more."""
+        self._known.clear()
+
     def _look(self, head: bytes) -> Head | None:
         if len(head) > MAX_PLAIN_BYTES:
             return None
@@ -67,7 +88,12 @@ class Heads:
         found = None
         fields = [(match[1].lower(), match[2]) for match in matches if match is not None]
         if line in self._lines and len(fields) == len(lines) <= MAX_FIELDS:
-            found = _plain(line.split(b" ")[1], fields)
+            found = self._plain(line.split(b" ")[1], fields)
+        if found is not None and not self._admission.is_open and has_credentials(fields):
+            caller = self._admission.known(fields)
+            if caller is None:  # who it is has to be found out, and may be known the next time
+                return None
+            found = found._replace(caller=caller)
         if _OF_ONE_REQUEST.isdisjoint(name for name, _ in fields):
             self._remember(head, found)
         return found
@@ -77,23 +103,23 @@ class Heads:
             self._known.clear()
         self._known[head] = found
 
-
-def _plain(target: bytes, fields: list[tuple[bytes, bytes]]) -> Head | None:
-    values = dict(fields)
-    if len(values) < len(fields):
-        return None
-    try:
-        check_head(b"POST", target, "1.1", fields)
-    except Malformed:  # to be refused on the ordinary road, which says why
-        return None
-    length = values.get(b"content-length", b"")
-    kept = {b"keep-alive": True, b"close": False}.get(values.get(b"connection", b"keep-alive").lower())
-    if not _LENGTH.fullmatch(length) or kept is None or not _ELSEWHERE.isdisjoint(values):
-        return None
-    if values.get(b"content-type", b"").lower() not in _JSON or not _wants_json(fields):
-        return None
-    ids = ids_of(fields, make=False)
-    return Head(int(length), kept, ids.request, ids.correlation, values.get(b"x-request-timeout-ms", b""))
+    def _plain(self, target: bytes, fields: list[tuple[bytes, bytes]]) -> Head | None:
+        values = dict(fields)
+        if len(values) < len(fields):
+            return None
+        try:
+            check_head(b"POST", target, "1.1", fields)
+        except Malformed:  # to be refused on the ordinary road, which says why
+            return None
+        length = values.get(b"content-length", b"")
+        kept = {b"keep-alive": True, b"close": False}.get(values.get(b"connection", b"keep-alive").lower())
+        if not _LENGTH.fullmatch(length) or kept is None or not self._elsewhere.isdisjoint(values):
+            return None
+        if values.get(b"content-type", b"").lower() not in _JSON or not _wants_json(fields):
+            return None
+        ids = ids_of(fields, make=False)
+        timeout_ms, forwarded = values.get(b"x-request-timeout-ms", b""), values.get(FORWARDED_FOR, b"")
+        return Head(int(length), kept, ids.request, ids.correlation, timeout_ms, forwarded=forwarded)
 
 
 def _wants_json(fields: list[tuple[bytes, bytes]]) -> bool:

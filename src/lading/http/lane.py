@@ -12,9 +12,11 @@ import logging
 from functools import cached_property
 from typing import Any
 
+from lading.access.access import Caller, spend
 from lading.engine.job import Job, Outcome
 from lading.errors import LadingError
 from lading.http.accounts import CLOSED_BY_CALLER, Accounts, Exchange, told
+from lading.http.admission import Admission
 from lading.http.deadline import timeout_s
 from lading.http.heads import Head, Heads
 from lading.http.ids import Ids, new_id
@@ -39,23 +41,38 @@ class Lane:
     Args:
         service: what answers.
         accounts: where requests are counted and logged.
+        admission: who may ask.
     """
 
-    def __init__(self, service: Service, accounts: Accounts) -> None:
+    def __init__(self, service: Service, accounts: Accounts, admission: Admission) -> None:
         self.service = service
         self.accounts = accounts
-        self.timeout_s = service.settings.request_timeout_s
-        self.max_bytes = min(INLINE_BYTES, service.settings.max_body_bytes)
+        self.admission = admission
+        self.limits_addresses = bool(service.settings.address_rate_limit)
         self._fields: object = None
         self._label = ""
         self._tops: dict[int, bytes] = {}
         self._answered: list[LaneProtocol] = []
         service.answered = self._flush
 
+    # What is asked for once there is a model, whose limits may be its own.
+
+    @cached_property
+    def timeout_s(self) -> float:
+        """Seconds that an answer may take, where its caller does not say less."""
+        return self.service.settings.request_timeout_s
+
+    @cached_property
+    def max_bytes(self) -> int:
+        """Bytes that a body may have to be read at once."""
+        return min(INLINE_BYTES, self.service.settings.max_body_bytes)
+
     @cached_property
     def heads(self) -> Heads:
-        """What reads heads; asked for once there is a model, which says where predictions are asked for."""
-        return Heads((self.service.route,))
+        """What reads heads, of requests to where the model is asked."""
+        settings, route = self.service.settings, self.service.route
+        elsewhere = (b"origin",) if settings.cors_origins else ()
+        return Heads({route, settings.root_path + route}, self.admission, elsewhere=elsewhere)
 
     def answer(self, connection: LaneProtocol) -> None:
         """Write a connection's answer with the others of its batch, which are counted and logged together."""
@@ -108,6 +125,7 @@ class LaneProtocol(GuardedProtocol):
         self._is_kept = self._is_single = True
         self._usual = b""
         self._usual_head = _NO_HEAD
+        self._certified: Caller | None = None
 
     def data_received(self, data: bytes) -> None:
         """Take a whole plain request, or hand the bytes to the ordinary road."""
@@ -153,6 +171,9 @@ class LaneProtocol(GuardedProtocol):
                 return False
             head = found
             self._usual, self._usual_head = data[:end], head
+        if not self._lane.admission.is_open and self._caller(head) is None:
+            self._usual = b""
+            return False
         excess = len(data) - end - head.length
         if excess > 0 or head.length > self._lane.max_bytes:
             return False
@@ -173,6 +194,7 @@ class LaneProtocol(GuardedProtocol):
         self._is_kept = head.is_kept
         try:
             service = lane.service
+            self._spend(head, exchange)
             may_take_s = timeout_s(head.timeout_ms, lane.timeout_s) if head.timeout_ms else lane.timeout_s
             decoded = service.decoder.json(body)
             rows = decoded.rows
@@ -182,6 +204,36 @@ class LaneProtocol(GuardedProtocol):
             self._job = service.predict(rows, self._done, proba=False, deadline=deadline, context=ids)
         except Exception as error:
             self._fail(error)
+
+    def _caller(self, head: Head) -> Caller | None:
+        """Who asks, and may; None where that is to be found out, or to be refused."""
+        admission = self._lane.admission
+        caller, now = head.caller or self._certified_caller(), admission.access.clock()
+        if caller is None or admission.access.holds(caller, now):
+            return caller
+        self._certified = None
+        self._lane.heads.forget()
+        return None
+
+    def _certified_caller(self) -> Caller | None:
+        """Who asks by the certificate of this connection."""
+        admission = self._lane.admission
+        if self._certified is None and self.certified is not None:
+            self._certified = admission.certified(self.certified)
+        return self._certified
+
+    def _spend(self, head: Head, exchange: Exchange) -> None:
+        """Count the request of a caller, and of an address, who may not ask as often as they like."""
+        lane = self._lane
+        if lane.limits_addresses:
+            bucket = lane.admission.bucket_of(self.client, head.forwarded)
+            if bucket is not None:
+                spend(bucket, lane.admission.access.clock())
+        caller = head.caller or self._certified
+        if caller is not None:
+            exchange.caller = caller.principal.name
+            if caller.bucket is not None:
+                spend(caller.bucket, lane.admission.access.clock())
 
     def _done(self, outcome: Outcome) -> None:
         """Make the answer of the request in flight; it is sent with those of its batch."""

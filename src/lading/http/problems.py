@@ -10,7 +10,7 @@ import msgspec
 from starlette.responses import Response
 
 from lading import errors
-from lading.errors import InputError, LadingError, Refused
+from lading.errors import InputError, LadingError, RateLimited, Refused, Unauthenticated
 
 MEDIA_TYPE = "application/problem+json"
 _SPREAD_S = 2
@@ -21,6 +21,9 @@ _STATUSES: tuple[tuple[type[LadingError], int, str], ...] = (
     (errors.TooLarge, 413, "Too large"),
     (errors.InputError, 422, "The input does not fit the schema"),
     (errors.UsageError, 400, "The request cannot be answered"),
+    (errors.Unauthenticated, 401, "Who asks is not known"),
+    (errors.Forbidden, 403, "Not allowed"),
+    (errors.RateLimited, 429, "Too often"),
     (errors.DeadlineExceeded, 504, "Too late"),
     (errors.Refused, 503, "Not now"),
     (errors.FeaturesInvalid, 500, "A feature does not fit"),
@@ -66,6 +69,10 @@ def problem(error: LadingError, request_id: str) -> Response:
 def _headers(error: LadingError) -> dict[str, str]:
     if isinstance(error, HttpError):
         return error.headers
+    if isinstance(error, Unauthenticated):
+        return {"WWW-Authenticate": error.challenge}
+    if isinstance(error, RateLimited):
+        return {"Retry-After": retry_after(error.retry_after_s), **error.fields}
     if isinstance(error, Refused):
         return {"Retry-After": retry_after(error.retry_after_s)}
     return {}

@@ -12,7 +12,11 @@ from typing import Any
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from lading.access.certificates import Certificates
+from lading.access.principal import Principal
+from lading.errors import LadingError, Unauthenticated
 from lading.http.accounts import Accounts
+from lading.http.admission import CERTIFIED
 from lading.http.connections import Connections, TooManyConnections
 from lading.http.guard import (
     MAX_FIELDS,
@@ -51,15 +55,25 @@ class GuardedProtocol(HttpToolsProtocol):
     Attributes:
         is_between: no byte of a message has arrived since the last one ended.
         is_refused: nothing that arrives now is read any more.
+        certified: whom the certificate of the connection shows.
     """
 
-    def __init__(self, *, settings: Settings, accounts: Accounts, everybody: Connections, **rest: Any) -> None:
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        accounts: Accounts,
+        everybody: Connections,
+        certificates: Certificates | None = None,
+        **rest: Any,
+    ) -> None:
         super().__init__(**rest)
+        self._certificates = certificates
         self._settings = settings
         self._accounts = accounts
         self._everybody = everybody
         self._end: asyncio.TimerHandle | None = None
-        self._refusal: HttpError | None = None
+        self._refusal: LadingError | None = None
         self.is_refused = False
         self._head_bytes = self._fed_bytes = 0
         self._is_in_head = False
@@ -67,6 +81,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._unread_since: float | None = None
         self._waits_since: float | None = self.loop.time()
         self.is_between = True
+        self.certified: Principal | None = None
 
     # --- who is connected
 
@@ -76,7 +91,9 @@ class GuardedProtocol(HttpToolsProtocol):
         self.flow = _Flow(transport, self.pipeline)
         try:
             self._everybody.enter(self)
-        except TooManyConnections as error:
+            if self._certificates is not None:
+                self.certified = self._certificates.principal_of(transport.get_extra_info("peercert"))
+        except (TooManyConnections, Unauthenticated) as error:
             self._refuse(error)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -113,6 +130,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head_bytes = self._fed_bytes = 0
         self._waits_since = self.loop.time()
         super().on_message_begin()
+        if self.certified is not None:
+            self.scope[CERTIFIED] = self.certified  # type: ignore[literal-required]
 
     def on_url(self, url: bytes) -> None:
         """Take a part of the target, within bounds."""
@@ -160,7 +179,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Refuse what the parser gave up on."""
         self._refuse(self._refusal or Malformed("the request is not HTTP/1.1"))
 
-    def _refuse(self, error: HttpError) -> None:
+    def _refuse(self, error: LadingError) -> None:
         """Answer with a problem and close, after the requests before this one have been answered."""
         if self.is_refused:
             return
@@ -176,12 +195,12 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.is_refused and self._refusal is not None and self.cycle.response_complete:
             self._send_refusal(self._refusal)
 
-    def _send_refusal(self, error: HttpError) -> None:
+    def _send_refusal(self, error: LadingError) -> None:
         if self.transport.is_closing():
             return
         exchange = self._accounts.open(ids_of(self.headers or ()))
-        exchange.status, exchange.code = error.status, error.code
         response = problem(error, exchange.ids.request)
+        exchange.status, exchange.code = response.status_code, error.code
         self._accounts.close(exchange, "OTHER")
         self.transport.write(response_bytes(response, self.server_state.default_headers, exchange.ids, is_closing=True))
         self._linger()

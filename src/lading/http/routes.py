@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import Receive, Scope, Send
 
+from lading.access.scopes import Operation
 from lading.errors import BrokenInput, NotReady, UsageError
 from lading.http.accept import accepted
 from lading.http.accounts import Exchange
@@ -29,7 +30,7 @@ from lading.schema.problems import suggest
 from lading.service import Service
 
 MAX_PARAMETERS = 10_000
-_METHODS = ("GET", "HEAD", "POST")
+PREDICT_METHODS = ("GET", "HEAD", "POST")
 _CONTROLS = ("proba",)
 _FLAGS = {"1": True, "true": True, "0": False, "false": False}
 
@@ -46,7 +47,6 @@ class Predict:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a prediction request."""
         exchange: Exchange = scope["lading"]
-        exchange.route = self._service.route or exchange.route
         may_take_s = self._timeout_s(scope)
         kind = accepted(scope["headers"])
         if scope["method"] == "POST":
@@ -67,7 +67,13 @@ class Predict:
         settings = self._service.settings
         content = content_of(scope, self._service.decoder)
         proba = _proba(_query(scope))
-        body = await read_body(scope, receive, max_bytes=settings.max_body_bytes, max_s=settings.body_timeout_s)
+        body = await read_body(
+            scope,
+            receive,
+            max_bytes=settings.max_body_bytes,
+            max_s=settings.body_timeout_s,
+            max_expansion=settings.max_expansion,
+        )
         return proba, await self._reader.read(content.decode, body, may_take_s, is_quick=content.is_quick)
 
     def _read_query(self, scope: Scope) -> tuple[bool, Decoded]:
@@ -88,13 +94,18 @@ class PredictRoute(BaseRoute):
         self._service = service
         self._predict = Predict(service)
 
+    @property
+    def path(self) -> str:
+        """Where it is; empty while there is no model."""
+        return self._service.route
+
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Whether a request is for it, and its method one that is taken."""
         # The application may be mounted in another one, whose part of the path stands in front.
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         if scope["type"] != "http" or self._service.route not in ("", path):
             return Match.NONE, {}
-        return Match.FULL if scope["method"] in _METHODS else Match.PARTIAL, {}
+        return Match.FULL if scope["method"] in PREDICT_METHODS else Match.PARTIAL, {}
 
     def url_path_for(self, name: str, /, **path_params: Any) -> NoReturn:
         """Nothing: it has no name."""
@@ -102,8 +113,8 @@ class PredictRoute(BaseRoute):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        if scope["method"] not in _METHODS:
-            raise HTTPException(405, headers={"Allow": ", ".join(_METHODS)})
+        if scope["method"] not in PREDICT_METHODS:
+            raise HTTPException(405, headers={"Allow": ", ".join(PREDICT_METHODS)})
         await self._predict(scope, receive, send)
 
 
@@ -129,8 +140,8 @@ def _proba(pairs: list[tuple[str, str]]) -> bool:
     return bool(values) and _FLAGS[values[0]]
 
 
-def plain_routes(service: Service, exposition: Callable[[], bytes]) -> dict[str, Endpoint]:
-    """The routes that only tell: whether it lives, whether it is ready, what it is."""
+def plain_routes(service: Service, exposition: Callable[[], bytes]) -> dict[str, tuple[Endpoint, Operation]]:
+    """The routes that only tell: whether it lives, whether it is ready, what it is; with what each is for access."""
 
     async def health(request: Request) -> Response:
         return _json({"status": "alive"})
@@ -155,12 +166,12 @@ def plain_routes(service: Service, exposition: Callable[[], bytes]) -> dict[str,
         return Response(await asyncio.to_thread(exposition), media_type="text/plain; version=0.0.4")
 
     return {
-        "/health": health,
-        "/ready": ready,
-        "/metadata": metadata,
-        "/schema": schema,
-        "/openapi.json": openapi_json,
-        "/metrics": metrics,
+        "/health": (health, Operation.HEALTH),
+        "/ready": (ready, Operation.HEALTH),
+        "/metadata": (metadata, Operation.DESCRIBE),
+        "/schema": (schema, Operation.DESCRIBE),
+        "/openapi.json": (openapi_json, Operation.DESCRIBE),
+        "/metrics": (metrics, Operation.METRICS),
     }
 
 

@@ -7,12 +7,16 @@ from collections.abc import Callable
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from lading.access.scopes import Operation
 from lading.errors import NotReady
 from lading.http.accounts import Accounts
+from lading.http.admission import Admission
 from lading.http.exchange import ExchangeMiddleware
 
 
-def make_standby(reason: Callable[[], str], accounts: Accounts, exposition: Callable[[], bytes]) -> ASGIApp:
+def make_standby(
+    reason: Callable[[], str], accounts: Accounts, exposition: Callable[[], bytes], admission: Admission
+) -> ASGIApp:
     """The application that answers in the place of one that is not there yet, or no more.
 
     It loads nothing of the engine. Every connection is closed with its answer, so that the next request finds whoever
@@ -22,6 +26,7 @@ def make_standby(reason: Callable[[], str], accounts: Accounts, exposition: Call
         reason: says why nothing is predicted.
         accounts: where requests are counted and logged.
         exposition: the counters in Prometheus' text format.
+        admission: says who may see them.
     """
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
@@ -30,6 +35,7 @@ def make_standby(reason: Callable[[], str], accounts: Accounts, exposition: Call
         if path == "/health" and is_reading:
             await Response(b'{"status":"alive"}\n', media_type="application/json")(scope, receive, send)
         elif path == "/metrics" and is_reading:
+            await admission.admit(scope, Operation.METRICS)
             await Response(exposition(), media_type="text/plain; version=0.0.4")(scope, receive, send)
         else:
             raise NotReady(reason())

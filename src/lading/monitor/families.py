@@ -78,6 +78,7 @@ FAMILIES: dict[str, Family] = {
         _gauge("parity_rows", "Rows that the compiled model answered like the native one, at packing", is_shared=True),
         _gauge("parity_largest_difference", "Between their numbers or probabilities, at packing", is_shared=True),
         _gauge("model_info", "1 for the model that is served", "name", "version", "engine", is_shared=True),
+        _gauge("signature_info", "1 for the key that has signed the bundle", "key", "digest", is_shared=True),
         _gauge("generation", "Which generation of workers serves", is_shared=True),
         _counter("generations", "Generations of workers that were begun"),
         _counter("generations_failed", "Generations of workers that ended before they were ready"),

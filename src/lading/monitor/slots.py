@@ -1,8 +1,9 @@
 """Shared memory for numbers: one slot a worker, each with one writer, read by anybody at any time, without a lock.
 
-    header   magic, layout, number of slots │ generation that serves, generations begun, generations failed
+    header   magic, layout, number of slots │ generation that serves, generations begun, generations failed │ secret
     owners   a slot each: pid of the process that writes it or 0, its generation, words of its table that are published
     slots    a slot each: a table of entries that only grows
+    rates    a slot each: a fixed number of words; `lading.access.rates` says what is in them
 
     entry    one word │ its values, float64 │ name and label in UTF-8, filled up to a word
 
@@ -27,21 +28,26 @@ from zlib import crc32
 from lading.errors import EnvironmentMismatch, UsageError
 
 SLOT_BYTES = 1 << 20
-"""Of one slot: counters for 10,000 columns with names of 60 characters."""
+"""Of the table of one slot: counters for 10,000 columns with names of 60 characters."""
+RATES_BYTES = 1 << 18
+"""Of the rates of one slot: 8,192 cells of 32 bytes."""
 MAX_LABEL_BYTES = 1024
 """In UTF-8. A column's name has at most 256 characters."""
 
 _MAGIC = int.from_bytes(b"lading#\n", "little")
-_LAYOUT = 1
+_LAYOUT = 2
 """Another one whenever the words below, or the bounds of a histogram, get another meaning."""
 
 _WORD = 8
 _HEADER = struct.Struct("=qqq")
 """Magic, layout, number of slots: the first of its words."""
-_HEADER_WORDS = 8
+_SECRET_WORD = 8
+_SECRET_BYTES = 32
+_HEADER_WORDS = 16
 _OWNER_WORDS = 8  # a cache line: the owner of one slot does not slow down that of the next
 _PAGE_WORDS = 4096 // _WORD
 _SLOT_WORDS = SLOT_BYTES // _WORD
+_RATE_WORDS = RATES_BYTES // _WORD
 _SPILL_WORDS = 256
 """At the start of a slot, as many as one entry may have: what has no room is written there, and never read."""
 _ENTRY = struct.Struct("=BBHHH")
@@ -80,6 +86,7 @@ class Slots:
     Attributes:
         fd: the memory's descriptor; closed with this object. A child process gets it by `pass_fds` and attaches it.
         count: number of slots.
+        secret: 32 random bytes that all who have this memory know, and nobody else.
     """
 
     def __init__(self, fd: int, count: int) -> None:
@@ -90,16 +97,16 @@ class Slots:
         self._bytes = memory
         self._integers = memory.cast("q")
         self._floats = memory.cast("d")
+        self.secret = bytes(memory[_SECRET_WORD * _WORD :][:_SECRET_BYTES])
 
     @classmethod
     def create(cls, count: int) -> Self:
         """New memory of so many slots, all of them free; it has no name, and ends with the last process that has it."""
         fd = _anonymous_file()
         os.ftruncate(fd, _total_bytes(count))
-        slots = cls(fd, count)
-        for index, number in enumerate((_MAGIC, _LAYOUT, count)):
-            slots._integers[index] = number
-        return slots
+        os.pwrite(fd, _HEADER.pack(_MAGIC, _LAYOUT, count), 0)
+        os.pwrite(fd, os.urandom(_SECRET_BYTES), _SECRET_WORD * _WORD)
+        return cls(fd, count)
 
     @classmethod
     def attach(cls, fd: int) -> Self:
@@ -159,7 +166,8 @@ class Slot:
 
     Attributes:
         position: which it is, from 0.
-        values: all its words as float64; an entry's `first` says where its values are.
+        values: all the words of its table as float64; an entry's `first` says where its values are.
+        rates: words beside the table, for its owner to write and for all to read; what is in them stays.
     """
 
     def __init__(self, slots: Slots, position: int) -> None:
@@ -169,6 +177,8 @@ class Slot:
         owner = _HEADER_WORDS + position * _OWNER_WORDS
         self.position = position
         self.values = slots._floats[start : start + _SLOT_WORDS]
+        rates = _rates_word(slots.count) + position * _RATE_WORDS
+        self.rates = slots._integers[rates : rates + _RATE_WORDS]
         self._bytes = slots._bytes[start * _WORD : (start + _SLOT_WORDS) * _WORD]
         self._owner = slots._integers[owner : owner + _OWNER_WORDS]
 
@@ -250,8 +260,12 @@ def _start_word(count: int) -> int:
     return -(-words // _PAGE_WORDS) * _PAGE_WORDS
 
 
+def _rates_word(count: int) -> int:
+    return _start_word(count) + count * _SLOT_WORDS
+
+
 def _total_bytes(count: int) -> int:
-    return (_start_word(count) + count * _SLOT_WORDS) * _WORD
+    return (_rates_word(count) + count * _RATE_WORDS) * _WORD
 
 
 def _anonymous_file() -> int:

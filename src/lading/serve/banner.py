@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import shlex
 
+from lading.bundle.signing.verified import Verified
 from lading.engine.checking import engine_in_words
 from lading.engine.model import Model
 from lading.schema.curl import curl
 from lading.schema.fields import PREDICTION, Schema
 from lading.schema.words import answer_in_words, inputs_in_words, printable, shortened
+from lading.serve.place import Place
 
 _WIDTH = 9
 
 
-def banner(model: Model, file: str, url: str) -> str:
+def banner(model: Model, file: str, place: Place) -> str:
     """The lines to print."""
     manifest, schema = model.manifest, model.manifest.request_schema
     version = manifest.version if manifest.created else ""
@@ -27,9 +29,11 @@ def banner(model: Model, file: str, url: str) -> str:
         *(_line("code", code.origin + (" around the model" if code.is_around else "")) for code in manifest.code),
         *(_line("note", note) for note in manifest.notes),
         _line("golden", _golden(model, file)),
-        _line("open", url),
+        *([_line("signed", _signed(model.verified))] if model.verified else []),
+        *([_line("access", place.access)] if place.access else []),
+        _line("open", place.url),
         "",
-        _line("try", curl(f"{url}{manifest.route}", schema)),
+        _line("try", curl(f"{place.url}{manifest.route}", schema, place.curl)),
         "",
     ]
     return "\n".join(lines)
@@ -48,6 +52,10 @@ def _named(schema: Schema) -> str:
 def _line(word: str, text: str) -> str:
     text = "\n".join(map(printable, text.split("\n")))
     return f"  {word:<{_WIDTH}} " + text.replace("\\\n", "\\\n" + " " * (_WIDTH + 3))
+
+
+def _signed(verified: Verified) -> str:
+    return f"by key {verified.key_id[:12]}…, which is trusted for {'data and code' if verified.code else 'data'}"
 
 
 def _golden(model: Model, file: str) -> str:

@@ -1,4 +1,4 @@
-"""The one place that joins service, counters, features and HTTP."""
+"""The one place that joins service, counters, features, access and HTTP."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ from pathlib import Path
 
 from starlette.types import ASGIApp
 
+from lading.access.making import make_access
+from lading.access.rates import Rates
+from lading.access.tokens import Tokens
 from lading.bundle.declared import Declared
 from lading.engine.loading import load
 from lading.features.completion import Completion
 from lading.http.accounts import Accounts
+from lading.http.admission import Admission
 from lading.http.app import make_app
 from lading.monitor.counters import SharedCounters
 from lading.monitor.exposition import exposition
 from lading.monitor.slots import Slots
+from lading.serve.production import trust_of
 from lading.service import Service
 from lading.settings import Settings
 
@@ -26,6 +31,7 @@ class Composition:
     service: Service
     app: ASGIApp
     accounts: Accounts
+    admission: Admission
 
 
 def compose(settings: Settings, slots: Slots | None = None, position: int = 0, *, generation: int = 0) -> Composition:
@@ -41,7 +47,11 @@ def compose(settings: Settings, slots: Slots | None = None, position: int = 0, *
     counters = SharedCounters(slots, position, generation=generation)
     service = Service(settings, counters, features=lambda manifest: Completion(manifest, settings, counters))
     accounts = Accounts(counters, lambda: service.about)
-    return Composition(service, make_app(service, accounts, lambda: exposition(slots)), accounts)
+    rates = Rates([slot.rates for slot in slots], position, slots.secret)
+    access = make_access(settings, rates, slots.secret)
+    grant = next((each.grant for each in access.authenticators if isinstance(each, Tokens)), None)
+    app = make_app(service, accounts, lambda: exposition(slots), access, grant=grant)
+    return Composition(service, app.asgi, accounts, app.admission)
 
 
 def asgi(
@@ -58,6 +68,8 @@ def asgi(
     Raises:
         LadingError: the model cannot be served; see `lading.load`.
     """
-    composition = compose(settings or Settings())
-    composition.service.start(lambda: load(path, declared=declared, ignore_versions=ignore_versions))
+    settings = settings or Settings()
+    composition = compose(settings)
+    trust = trust_of(settings)
+    composition.service.start(lambda: load(path, declared=declared, ignore_versions=ignore_versions, trust=trust))
     return composition.app

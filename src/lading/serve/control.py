@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 import os
 import re
@@ -18,7 +19,7 @@ import msgspec
 
 from lading.errors import LadingError, UsageError
 from lading.serve.reports import Failed
-from lading.settings import runtime_folder
+from lading.settings import Settings, runtime_folder
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ _decoder = msgspec.json.Decoder(Reloaded | Failed)
 
 
 @contextlib.asynccontextmanager
-async def control(host: str, port: int, reload: Callable[[], Awaitable[str]]) -> AsyncIterator[None]:
+async def control(name: str, reload: Callable[[], Awaitable[str]]) -> AsyncIterator[None]:
     """Answer who asks the supervisor of this address, while the block runs; where that cannot be, go on without."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -48,7 +49,7 @@ async def control(host: str, port: int, reload: Callable[[], Awaitable[str]]) ->
                 await writer.drain()
         writer.close()
 
-    server = await _listen(host, port, answer)
+    server = await _listen(name, answer)
     try:
         yield
     finally:
@@ -66,10 +67,10 @@ async def _outcome(reload: Callable[[], Awaitable[str]]) -> Reloaded | Failed:
 
 
 async def _listen(
-    host: str, port: int, answer: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+    name: str, answer: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 ) -> asyncio.Server | None:
     try:
-        path = _socket_path(host, port)
+        path = _socket_path(name)
         if len(os.fsencode(path)) > _MAX_PATH_BYTES:
             raise OSError("its path is too long")
         path.unlink(missing_ok=True)  # of one that was killed: two cannot listen on one port
@@ -79,7 +80,14 @@ async def _listen(
         return None
 
 
-def _socket_path(host: str, port: int) -> Path:
+def name_of(settings: Settings, port: int) -> str:
+    """What a server is found by: a short name of where it listens."""
+    if settings.unix_socket:
+        return hashlib.sha256(os.path.abspath(settings.unix_socket).encode()).hexdigest()[:32]
+    return f"{re.sub('[^A-Za-z0-9.]', '_', settings.host)}-{port}"
+
+
+def _socket_path(name: str) -> Path:
     """Where the supervisor of an address is asked, in a folder that nobody else can enter.
 
     Raises:
@@ -90,10 +98,10 @@ def _socket_path(host: str, port: int) -> Path:
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise OSError("its folder is not this user's alone")
-    return folder / f"{re.sub('[^A-Za-z0-9.]', '_', host)}-{port}.sock"
+    return folder / f"{name}.sock"
 
 
-async def ask_to_reload(host: str, port: int, limit_s: float) -> str:
+async def ask_to_reload(name: str, limit_s: float) -> str:
     """Ask the supervisor of an address to reload, and wait until the new generation serves.
 
     Returns:
@@ -104,7 +112,7 @@ async def ask_to_reload(host: str, port: int, limit_s: float) -> str:
         LadingError: the new generation cannot serve; what served before goes on.
     """
     try:
-        reader, writer = await asyncio.open_unix_connection(_socket_path(host, port))
+        reader, writer = await asyncio.open_unix_connection(_socket_path(name))
         writer.write(_RELOAD)
         data = await asyncio.wait_for(reader.read(), limit_s)
         writer.close()

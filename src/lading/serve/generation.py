@@ -189,7 +189,7 @@ def _pipe(*, read_by: contextlib.ExitStack, written_by: contextlib.ExitStack) ->
 async def _start_master(order: Order) -> Process:
     process = await asyncio.create_subprocess_exec(
         # Nothing is imported from the current folder; the last argument is for whoever lists processes.
-        *(sys.executable, "-P", "-m", "lading.serve.master", f"{order.target.title} at {order.url}"),
+        *(sys.executable, "-P", "-m", "lading.serve.master", f"{order.target.title} at {order.place.url}"),
         stdin=asyncio.subprocess.PIPE,
         pass_fds=order.descriptors,
         start_new_session=True,  # a Ctrl-C in the terminal is the supervisor's to pass on

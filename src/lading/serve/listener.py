@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import errno
+import os
 import socket
+import stat
+from collections.abc import Callable
+from typing import Any
 
 from lading.errors import UsageError
+from lading.serve.tls import Tls
 from lading.settings import Settings
 
 BACKLOG = 2048
+HANDSHAKE_S = 5.0
+"""As long as a head may take by default: whoever connects and says nothing is not waited for."""
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -17,6 +26,8 @@ def listen(settings: Settings) -> socket.socket:
     Raises:
         UsageError: the address cannot be had; says what may be done.
     """
+    if settings.unix_socket:
+        return _listen_on_path(settings.unix_socket)
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
@@ -28,7 +39,58 @@ def listen(settings: Settings) -> socket.socket:
         raise UsageError(f"cannot listen on {settings.host} port {settings.port}: {reason}", hint=hint) from None
 
 
-def url_of(listener: socket.socket) -> str:
-    """The address that the socket listens on, for people."""
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+def _listen_on_path(path: str) -> socket.socket:
+    """A socket in the file system; what a server left there that has ended is replaced."""
+    listener = socket.socket(socket.AF_UNIX)
+    try:
+        if _is_left_over(path):
+            os.unlink(path)
+        listener.bind(path)
+        listener.listen(BACKLOG)
+    except (OSError, ValueError) as error:
+        listener.close()
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise UsageError(f"cannot listen on --unix-socket {path}: {reason}") from None
+    return listener
+
+
+def _is_left_over(path: str) -> bool:
+    """Whether there is a socket on which nobody listens."""
+    try:
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            return False
+    except FileNotFoundError:
+        return False
+    with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(ConnectionRefusedError):
+        probe.connect(path)
+        return False
+    return True
+
+
+def unlink(listener: socket.socket) -> None:
+    """Take away the name of a socket in the file system."""
+    if listener.family == socket.AF_UNIX:
+        with contextlib.suppress(OSError):
+            os.unlink(listener.getsockname())
+
+
+async def listen_on(
+    loop: asyncio.AbstractEventLoop, listener: socket.socket, make: Callable[..., Any], tls: Tls | None
+) -> asyncio.AbstractServer:
+    """A server that accepts on a listening socket.
+
+    Args:
+        loop: where it runs.
+        listener: the socket.
+        make: makes the protocol of a connection.
+        tls: with which connections begin; None for none.
+    """
+    options = {"sock": listener, "backlog": BACKLOG, **tls_options(tls)}
+    if listener.family == socket.AF_UNIX:
+        return await loop.create_unix_server(make, **options)
+    return await loop.create_server(make, **options)
+
+
+def tls_options(tls: Tls | None) -> dict[str, Any]:
+    """How an event loop is told that connections begin with TLS."""
+    return {} if tls is None else {"ssl": tls.context, "ssl_handshake_timeout": HANDSHAKE_S}

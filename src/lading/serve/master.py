@@ -67,7 +67,7 @@ def _prepare(order: Order) -> Prepared:
     """The order with its model, where that may be loaded before a fork."""
     pid, stamp = os.getpid(), order.target.stamp()
     try:
-        model = order.target.load() if order.target.survives_fork() else None
+        model = order.target.load(order.settings) if order.target.survives_fork(order.settings) else None
     except LadingError:
         raise
     # Loading runs the model's own code, which may raise anything.
@@ -133,6 +133,7 @@ class Master(Arbiter):  # type: ignore[misc]
         self._spawned_at = -_RESPAWN_S
         self.cfg.set("child_exit", lambda arbiter, worker: self._bury(worker))
         self.LISTENERS = [prepared.listener]
+        self.systemd = True  # the socket is somebody else's: its name in the file system is not for us to take away
 
     def spawn_workers(self) -> None:
         """Fork as many as are missing, without gunicorn's pause between two; workers that die at once, slowly."""

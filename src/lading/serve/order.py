@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from lading.serve.place import Place
 from lading.serve.target import Target
 from lading.settings import Settings
 
@@ -15,7 +16,7 @@ class Order(msgspec.Struct, frozen=True):
         target: what to serve.
         settings: of the server.
         generation: its number.
-        url: where it will be reached, for the banner.
+        place: where it will be reached, for the banner.
         slots: of the counters, one for each worker.
         listener: descriptor of the listening socket.
         counters: descriptor of the shared memory of the counters.
@@ -27,7 +28,7 @@ class Order(msgspec.Struct, frozen=True):
     target: Target
     settings: Settings
     generation: int
-    url: str
+    place: Place
     slots: tuple[int, ...]
     listener: int
     counters: int

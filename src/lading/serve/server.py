@@ -15,11 +15,14 @@ from typing import Any
 
 import uvicorn
 
+from lading.access.certificates import Certificates
 from lading.http.connections import Connections
 from lading.http.lane import Lane, LaneProtocol
 from lading.http.protocol import GuardedProtocol
 from lading.http.uvicorn_internals import is_tested
 from lading.serve.composition import Composition
+from lading.serve.listener import listen_on
+from lading.serve.tls import Tls
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +47,8 @@ class Server(uvicorn.Server):
         super().__init__(_config(composition))
         self.unanswered = 0
         self._service = composition.service
+        self._access = composition.admission.access
+        self._tls = Tls.of(composition.service.settings)
 
     @property
     def signals(self) -> Mapping[int, Callable[[], None]]:
@@ -83,11 +88,18 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and from now on let nobody hold the interpreter for long."""
         sys.setswitchinterval(_SWITCH_S)
-        await super().startup(sockets)
+        loop, state = asyncio.get_running_loop(), self.server_state
+        protocol: Any = self.config.http_protocol_class
+        make = partial(protocol, config=self.config, server_state=state, app_state={})
+        self.servers: list[Any] = [await listen_on(loop, each, make, self._tls) for each in sockets or ()]
+        self.started = True
 
     async def on_tick(self, counter: int) -> bool:
         """Look after what uvicorn looks after, and now and then after connections whose time is over."""
         if counter % _SWEEP_TICKS == 0:
+            self._access.refresh()
+            if self._tls is not None:
+                self._tls.refresh()
             now = asyncio.get_running_loop().time()
             for connection in list(self.server_state.connections):
                 connection.sweep(now)  # type: ignore[union-attr]
@@ -125,13 +137,16 @@ def _within(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> Callabl
 
 def protocol_of(composition: Composition) -> Callable[..., GuardedProtocol]:
     """What makes the protocol of a connection: with the lane, unless it is off."""
-    settings = composition.service.settings
-    everybody = Connections.of(settings)
+    settings, accounts = composition.service.settings, composition.accounts
+    everybody, certificates = Connections.of(settings), Certificates.of(settings)
     if settings.lane and not is_tested(uvicorn.__version__):
         logger.warning("the fast lane is off: it has not been tried with uvicorn %s", uvicorn.__version__)
     elif settings.lane:
-        return partial(LaneProtocol, lane=Lane(composition.service, composition.accounts), everybody=everybody)
-    return partial(GuardedProtocol, settings=settings, accounts=composition.accounts, everybody=everybody)
+        lane = Lane(composition.service, accounts, composition.admission)
+        return partial(LaneProtocol, lane=lane, everybody=everybody, certificates=certificates)
+    return partial(
+        GuardedProtocol, settings=settings, accounts=accounts, everybody=everybody, certificates=certificates
+    )
 
 
 def _config(composition: Composition) -> uvicorn.Config:

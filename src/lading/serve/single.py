@@ -12,7 +12,7 @@ from lading.serve.banner import banner
 from lading.serve.beside import in_thread
 from lading.serve.collector import leave_alone
 from lading.serve.composition import Composition, compose
-from lading.serve.listener import url_of
+from lading.serve.place import place_of
 from lading.serve.reports import Unanswered
 from lading.serve.server import Server, loop_factory
 from lading.serve.target import Target
@@ -32,11 +32,13 @@ def serve_alone(target: Target, settings: Settings, listener: socket.socket, ann
         LadingError: the model could not be loaded, or the end came before everything in flight was answered.
     """
 
+    place = place_of(listener, settings)
+
     def tell(model: Model) -> None:
-        announce(banner(model, target.title, url_of(listener)))
+        announce(banner(model, target.title, place))
 
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(_serve(compose(settings), target.load, listener, tell))
+        runner.run(_serve(compose(settings), lambda: target.load(settings), listener, tell))
 
 
 async def _serve(

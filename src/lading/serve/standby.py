@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from typing import Any
 
@@ -10,7 +11,10 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
+from lading.access.making import make_access
+from lading.access.rates import Rates
 from lading.http.accounts import Accounts
+from lading.http.admission import Admission
 from lading.http.body import linger
 from lading.http.connections import Connections, descriptors
 from lading.http.protocol import GuardedProtocol
@@ -18,6 +22,8 @@ from lading.http.standby import make_standby
 from lading.monitor.counters import SharedCounters
 from lading.monitor.exposition import exposition
 from lading.monitor.slots import Slots
+from lading.serve.listener import tls_options
+from lading.serve.tls import Tls
 from lading.settings import Settings
 
 _ACCEPTED_AT_ONCE = 16
@@ -36,7 +42,10 @@ class Standby:
 
     def __init__(self, listener: socket.socket, slots: Slots, settings: Settings) -> None:
         self._accounts = Accounts(SharedCounters(slots, SLOT))
-        app = _after_body(make_standby(lambda: self._reason, self._accounts, lambda: exposition(slots)))
+        rates = Rates([slot.rates for slot in slots], SLOT, slots.secret)
+        admission = Admission(make_access(settings, rates, slots.secret), str, lambda: settings)
+        app = _after_body(make_standby(lambda: self._reason, self._accounts, lambda: exposition(slots), admission))
+        self._tls = Tls.of(settings)
         self._settings = settings
         self._listener = listener
         self._listener.setblocking(False)
@@ -76,10 +85,12 @@ class Standby:
             task.add_done_callback(self._accepting.discard)
 
     async def _connect(self, connection: socket.socket) -> None:
-        await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(OSError):  # of TLS: whoever connected does not speak it
+            await loop.connect_accepted_socket(self._protocol, connection, **tls_options(self._tls))
 
     def _protocol(self) -> GuardedProtocol:
-        rest = {"config": self._config, "server_state": self._state, "app_state": {}}
+        rest: dict[str, Any] = {"config": self._config, "server_state": self._state, "app_state": {}}
         return _Guest(settings=self._settings, accounts=self._accounts, everybody=self._guests, **rest)
 
 

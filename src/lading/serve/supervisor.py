@@ -19,10 +19,11 @@ from pathlib import Path
 
 from lading.errors import LadingError, UsageError
 from lading.monitor.slots import Slots
-from lading.serve.control import control
+from lading.serve.control import control, name_of
 from lading.serve.generation import Generation
-from lading.serve.listener import url_of
+from lading.serve.listener import unlink
 from lading.serve.order import Order
+from lading.serve.place import place_of
 from lading.serve.reports import Unanswered
 from lading.serve.standby import Standby
 from lading.serve.target import Target
@@ -89,12 +90,12 @@ class Supervisor:
         """
         self._catch_signals()
         self._standby.open("the model is loading")
-        port = self._listener.getsockname()[1]
+        port = 0 if self._settings.unix_socket else self._listener.getsockname()[1]
         tasks = [asyncio.create_task(work) for work in (self._keep(), self._is_stopping.wait())]
         if self._settings.reload:
             tasks.append(asyncio.create_task(self._follow_changes()))
         try:
-            async with control(self._settings.host, port, self.reload):
+            async with control(name_of(self._settings, port), self.reload):
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 for task in tasks:
                     if task.done():
@@ -202,7 +203,7 @@ class Supervisor:
             target=self._target,
             settings=settings,
             generation=self._started,
-            url=url_of(self._listener),
+            place=place_of(self._listener, settings),
             slots=tuple(free[: settings.workers]),
             listener=self._listener.fileno(),
             counters=self._slots.fd,
@@ -260,6 +261,7 @@ class Supervisor:
             await _wait(self._is_hurried, self._drain_s)
         self._has_drained.set()
         self._standby.close()
+        unlink(self._listener)
         self._listener.close()  # who holds it last lets callers wait for an answer that nobody gives
         if self._current is not None:
             await self._finish(self._current)

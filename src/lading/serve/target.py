@@ -11,6 +11,7 @@ import msgspec
 
 if TYPE_CHECKING:
     from lading.engine.model import Model
+    from lading.settings import Settings
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -50,18 +51,20 @@ class Target(msgspec.Struct, frozen=True):
         is_entry = model.endswith(".py") and entry.isidentifier() and not os.path.exists(self.path)
         return (model if is_entry else self.path, *self.said.get("code", ()), *self.said.get("files", ()))
 
-    def load(self) -> Model:
-        """The model.
+    def load(self, settings: Settings) -> Model:
+        """The model; in production from a signed bundle only.
 
         Raises:
             LadingError: it cannot be loaded; see `lading.load`.
         """
         from lading.bundle.declared import declared_from
         from lading.engine.loading import load
+        from lading.serve.production import trust_of
 
-        return load(Path(self.path), ignore_versions=self.ignore_versions, declared=declared_from(**self.said))
+        declared, trust = declared_from(**self.said), trust_of(settings)
+        return load(Path(self.path), ignore_versions=self.ignore_versions, declared=declared, trust=trust)
 
-    def survives_fork(self) -> bool:
+    def survives_fork(self, settings: Settings) -> bool:
         """Whether the model may be loaded in a process that forks before it predicts; nothing of it is run.
 
         Raises:
@@ -69,18 +72,21 @@ class Target(msgspec.Struct, frozen=True):
         """
         from lading.bundle.declared import declared_from
         from lading.bundle.environment import installed
-        from lading.engine.loading import is_bundle, open_bundle
+        from lading.engine.loading import is_bundle, open_bundle, unsigned
         from lading.engine.model_file import declared_beside, read_model
         from lading.engine.own_code import OwnCode
         from lading.flavors.registry import flavor_named, survives_fork
+        from lading.serve.production import trust_of
 
-        path = Path(self.path)
+        path, trust = Path(self.path), trust_of(settings)
         if is_bundle(path):
-            with open_bundle(path) as bundle:
+            with open_bundle(path, trust) as bundle:
                 manifest = bundle.manifest
                 is_quiet = manifest.is_compiled or OwnCode.of_bundle(bundle).survives_fork
             flavor = flavor_named("onnx" if manifest.is_compiled else manifest.flavor)
             return is_quiet and survives_fork(flavor, manifest.needed)
+        if trust is not None:
+            raise unsigned(path)
         said = declared_beside(path, declared_from(**self.said))
         file = read_model(path, said, ignore_versions=self.ignore_versions)
         return file.code.survives_fork and survives_fork(file.flavor, installed(file.needs.distributions))

@@ -62,7 +62,7 @@ class Prepared:
         Raises:
             LadingError: it cannot be loaded, or the file has become another one.
         """
-        model = self.model or self.order.target.load()
+        model = self.model or self.order.target.load(self.order.settings)
         self.check_stamp()
         return model
 
@@ -113,7 +113,7 @@ class LadingWorker(Worker):  # type: ignore[misc]
         model = await in_thread(lambda: service.start(prepared.load))
         notifying = asyncio.create_task(self._notify(service))
         manifest = model.manifest
-        words = banner(model, order.target.title, order.url)
+        words = banner(model, order.target.title, order.place)
         send(order.reports, Ready(os.getpid(), f"{manifest.name} {manifest.version}", words))
         await _closed(order.gate)
         server = WorkerServer(composition)

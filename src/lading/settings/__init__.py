@@ -13,11 +13,12 @@ from lading.settings.environment import (
     wants_color,
 )
 from lading.settings.reading import CONFIG_NAME, PREFIX, find_settings, load_settings, read_config
-from lading.settings.table import SETTINGS, LogFormat, Setting, Settings
+from lading.settings.table import LIMITS, SETTINGS, LogFormat, Setting, Settings
 from lading.settings.values import Network, Rate, is_loopback, networks, rate, words
 
 __all__ = [
     "CONFIG_NAME",
+    "LIMITS",
     "PREFIX",
     "SETTINGS",
     "LogFormat",

@@ -61,9 +61,17 @@ def config_folder() -> Path:
     """Where this user keeps what Lading is told once: keys, users, trust; `lading` in `XDG_CONFIG_HOME`, or ~/.config.
 
     See https://specifications.freedesktop.org/basedir-spec/latest/.
+
+    Raises:
+        SettingsError: the user has no home.
     """
-    configuration = os.environ.get("XDG_CONFIG_HOME")
-    return (Path(configuration) if configuration else Path.home() / ".config") / "lading"
+    if configuration := os.environ.get("XDG_CONFIG_HOME"):
+        return Path(configuration) / "lading"
+    try:
+        return Path.home() / ".config" / "lading"
+    except RuntimeError:
+        hint = "say where the file is, or set XDG_CONFIG_HOME"
+        raise SettingsError("this user has no home, in which keys would be", hint=hint) from None
 
 
 def wants_color() -> bool:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from lading.errors import SettingsError
-from lading.settings.table import SETTINGS, Setting, Settings
+from lading.settings.table import LIMITS, SETTINGS, Limits, Setting, Settings
 from lading.settings.values import is_loopback, networks, rate
 
 PREFIX = "LADING_"
 TESTS_PREFIX = "LADING_TEST_"  # what the tests are told is no setting
 CONFIG_NAME = "lading.toml"
+_TABLES = {"models": "[serve.models.NAME]", "routes": '[serve.routes."/PATH"]'}
+"""In the table `[serve]`: limits of one model or of one route each, which cannot be said elsewhere."""
 
 
 def load_settings(
@@ -36,7 +38,10 @@ def load_settings(
     """
     values: dict[str, Any] = {}
     for name, value in (table or {}).items():
-        values[name] = _checked(name, value, f"`{name}` in {CONFIG_NAME}")
+        if name in _TABLES:
+            values[name] = _checked_limits(name, value)
+        else:
+            values[name] = _checked(name, value, f"`{name}` in {CONFIG_NAME}")
     for variable, text in _variables(os.environ if environ is None else environ):
         name = variable.removeprefix(PREFIX).lower()
         values[name] = _checked(name, text, variable, is_text=True)
@@ -71,7 +76,7 @@ def _variables(environ: Mapping[str, str]) -> list[tuple[str, str]]:
 def _checked(name: str, value: Any, where: str, *, is_text: bool = False) -> Any:
     setting = next((setting for setting in SETTINGS if setting.name == name), None)
     if setting is None:
-        raise SettingsError(f"{where} is not a setting", hint=_nearest(name))
+        raise SettingsError(f"{where} is not a setting", hint=_nearest(name, [setting.name for setting in SETTINGS]))
     kind = type(setting.default)
     try:
         # Texts of the environment are read for what they stand for; elsewhere types are exact.
@@ -84,6 +89,22 @@ def _checked(name: str, value: Any, where: str, *, is_text: bool = False) -> Any
         raise SettingsError(f"{where}: expected at least {setting.minimum:g}")
     _check_form(setting, str(checked), where)
     return checked
+
+
+def _checked_limits(kind: str, tables: object) -> dict[str, Limits]:
+    """The limits of each model, or of each route."""
+    if not isinstance(tables, dict) or not all(isinstance(limits, dict) for limits in tables.values()):
+        raise SettingsError(f"`{kind}` in {CONFIG_NAME} has a table of limits for each", hint=_TABLES[kind])
+    if kind == "routes" and not all(path.startswith("/") for path in tables):
+        raise SettingsError(f"`{kind}` in {CONFIG_NAME}: expected paths, as /predict", hint=_TABLES[kind])
+    return {name: _checked_each(limits, f"`{kind}.{name}` of {CONFIG_NAME}") for name, limits in tables.items()}
+
+
+def _checked_each(limits: dict[str, Any], where: str) -> Limits:
+    for name in limits:
+        if name not in LIMITS:
+            raise SettingsError(f"`{name}` in {where} is not a limit", hint=_nearest(name, LIMITS))
+    return {name: _checked(name, value, f"`{name}` in {where}") for name, value in limits.items()}
 
 
 def _check_form(setting: Setting, text: str, where: str) -> None:
@@ -101,10 +122,9 @@ def _check_form(setting: Setting, text: str, where: str) -> None:
         raise SettingsError(f"{where}: expected {expected}", hint=hint) from None
 
 
-def _nearest(name: str) -> str:
+def _nearest(name: str, names: Sequence[str]) -> str:
     import difflib
 
-    names = [setting.name for setting in SETTINGS]
     near = difflib.get_close_matches(name, names, n=1)
     return f"did you mean `{near[0]}`?" if near else f"known: {', '.join(names)}"
 

@@ -7,6 +7,8 @@ from typing import Literal, get_args
 import msgspec
 
 LogFormat = Literal["auto", "text", "json"]
+Limits = dict[str, int | float | str]
+"""Settings of one model or of one route, by name."""
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -57,7 +59,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "rate_limit", "", "How often each caller may ask, as 100/s, 1000/m or 5000/h; empty for no limit.", is_rate=True
     ),
-    Setting("address_rate_limit", "", "How often each address elsewhere may ask.", is_rate=True),
+    Setting(
+        "address_rate_limit", "", "How often each address may ask; behind a proxy, see --trusted-hops.", is_rate=True
+    ),
     Setting(
         "failure_rate_limit", "60/m", "How often an address may bring credentials that are not good.", is_rate=True
     ),
@@ -117,9 +121,20 @@ SETTINGS: tuple[Setting, ...] = (
 )
 """Every setting of the server."""
 
+LIMITS = (
+    *("max_body_bytes", "max_expansion", "max_rows", "max_cells", "max_image_pixels"),
+    *("request_timeout_s", "body_timeout_s", "rate_limit"),
+)
+"""Those that a model or a route may have for itself."""
+
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings of one server; `SETTINGS` says what each means."""
+    """The settings of one server; `SETTINGS` says what each means.
+
+    Attributes:
+        models: the limits that a model has for itself, by its name.
+        routes: those that a route has, by its path.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8000
@@ -177,6 +192,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     shutdown_s: float = 30.0
     start_timeout_s: float = 600.0
     stuck_s: float = 30.0
+    models: dict[str, Limits] = {}
+    routes: dict[str, Limits] = {}
 
     def __repr__(self) -> str:
         said = {name: getattr(self, name) for name in self.__struct_fields__}
@@ -187,3 +204,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def is_supervised(self) -> bool:
         """Whether a supervisor starts processes that serve, instead of one process that does all."""
         return self.workers > 1 or self.reload
+
+    def for_model(self, name: str) -> Settings:
+        """These settings with the limits of a model in their places."""
+        return self._with(self.models.get(name))
+
+    def for_route(self, path: str) -> Settings:
+        """These settings with the limits of a route in their places."""
+        return self._with(self.routes.get(path))
+
+    def _with(self, limits: Limits | None) -> Settings:
+        return msgspec.structs.replace(self, **limits) if limits else self

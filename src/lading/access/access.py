@@ -1,0 +1,208 @@
+"""Who asks a service, by all the ways that its settings name; and how often they may.
+
+Both roads call this, and nothing else decides. What is found out once holds until `Caller.until`, or until a right may
+have been lost anywhere: then `epoch` is another one, and everybody is asked again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from lading.access.authenticator import Authenticator
+from lading.access.credentials import Credentials, credentials_of
+from lading.access.principal import Principal
+from lading.access.rates import Bucket, Rates
+from lading.errors import LadingError, RateLimited, Unauthenticated
+from lading.settings import Rate
+from lading.settings import rate as rate_of
+
+Fields = Iterable[tuple[bytes, bytes]]
+
+REFRESH_S = 1.0
+"""How long a right that was taken away may still be used."""
+
+
+class Caller:
+    """Somebody who asks, as one process knows them.
+
+    Attributes:
+        principal: who it is.
+        until: seconds since 1970 at which this has to be found out again.
+        epoch: of the access that found out.
+        bucket: what they may still ask; None where there is no limit.
+    """
+
+    __slots__ = ("bucket", "epoch", "principal", "until")
+
+    def __init__(self, principal: Principal, epoch: int, bucket: Bucket | None) -> None:
+        self.principal = principal
+        self.until = principal.until
+        self.epoch = epoch
+        self.bucket = bucket
+
+
+class Access:
+    """Who may ask.
+
+    Args:
+        authenticators: the ways to show who one is; none where everybody may ask.
+        rates: where it is counted how often somebody asks.
+        address_rate: how often an address may, whoever it is.
+        failure_rate: how often an address may bring credentials that are not good.
+        takes_certificates: whether a certificate of the connection shows who asks.
+        clock: seconds since 1970.
+
+    Attributes:
+        authenticators: the ways to show who one is.
+        is_open: everybody may ask.
+        epoch: another one whenever somebody may have lost a right.
+    """
+
+    def __init__(
+        self,
+        authenticators: Sequence[Authenticator],
+        rates: Rates,
+        *,
+        address_rate: Rate | None = None,
+        failure_rate: Rate | None = None,
+        takes_certificates: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.is_open = not authenticators and not takes_certificates
+        self.epoch = 0
+        self.clock = clock
+        self.authenticators = authenticators
+        self._rates = rates
+        self._address_rate = address_rate
+        self._failure_rate = failure_rate
+        self._challenge = ", ".join(dict.fromkeys(each.challenge for each in authenticators)) or "Bearer"
+        self._refreshed = clock()
+
+    def refresh(self) -> None:
+        """Look, once in `REFRESH_S`, whether anybody has lost a right; called now and then, and before answers."""
+        now = self.clock()
+        if 0 <= now - self._refreshed < REFRESH_S:
+            return
+        self._refreshed = now
+        # Not `any`, which would leave some of them out.
+        if sum([each.refresh() for each in self.authenticators]):
+            self.epoch += 1
+
+    def limit_address(self, address: str | None) -> None:
+        """Count a request of an address.
+
+        Raises:
+            RateLimited: it has asked too often.
+        """
+        bucket = self.address_bucket(address)
+        if bucket is not None:
+            spend(bucket, self.clock())
+
+    def address_bucket(self, address: str | None) -> Bucket | None:
+        """What an address may still ask; None where there is no limit."""
+        if self._address_rate is None or address is None:
+            return None
+        return self._rates.bucket(f"address {address}", self._address_rate)
+
+    def caller_of(self, principal: Principal, usual_rate: str) -> Caller:
+        """Somebody who has shown who they are.
+
+        Args:
+            principal: who it is.
+            usual_rate: how often a caller may ask for this, unless they have a rate of their own; empty for no limit.
+        """
+        rate = rate_of(principal.rate or usual_rate)
+        bucket = self._rates.bucket(f"caller {principal.name}", rate) if rate else None
+        return Caller(principal, self.epoch, bucket)
+
+    def known(self, fields: Fields, usual_rate: str) -> Caller | None:
+        """Who asks, where that can be said at once; None where it cannot, or where the credentials are not good."""
+        try:
+            credentials = credentials_of(fields)
+        except Unauthenticated:
+            return None
+        found = self._authenticator(credentials)
+        principal = found.known(credentials) if found is not None and credentials is not None else None
+        return None if principal is None else self.caller_of(principal, usual_rate)
+
+    async def find(
+        self, fields: Fields, usual_rate: str, address: str | None, *, certified: Principal | None = None
+    ) -> Caller:
+        """Who asks, by the fields of a request whose names are in lower case, or by its connection's certificate.
+
+        Raises:
+            Unauthenticated: nobody whom these credentials show, or there are none.
+            RateLimited: this address has brought too many that were not good.
+            Refused: it cannot be found out now.
+        """
+        self.refresh()
+        try:
+            credentials = credentials_of(fields)
+        except Unauthenticated as error:
+            raise self._refusal(error, address) from None
+        if credentials is None and certified is not None and self.clock() < certified.until:
+            return self.caller_of(certified, usual_rate)
+        if credentials is None:
+            raise Unauthenticated("this needs credentials", challenge=self._challenge)
+        authenticator = self._authenticator(credentials)
+        if authenticator is None:
+            raise self._refusal(Unauthenticated("the credentials are not good"), address)
+        principal = authenticator.known(credentials)
+        if principal is None:
+            self._check_failures(address)
+            try:
+                principal = await authenticator.authenticate(credentials)
+            except Unauthenticated as error:
+                raise self._refusal(error, address) from None
+        return self.caller_of(principal, usual_rate)
+
+    def _authenticator(self, credentials: Credentials | None) -> Authenticator | None:
+        if credentials is None:
+            return None
+        return next((each for each in self.authenticators if each.takes(credentials)), None)
+
+    def _check_failures(self, address: str | None) -> None:
+        bucket = self._failures(address)
+        if bucket is not None and bucket.is_spent(self.clock()):
+            raise refusal(bucket, self.clock())
+
+    def count_failure(self, address: str | None) -> None:
+        """Count credentials that were not good.
+
+        Raises:
+            RateLimited: this address has brought too many of them.
+        """
+        bucket = self._failures(address)
+        if bucket is not None:
+            spend(bucket, self.clock())
+
+    def _refusal(self, error: Unauthenticated, address: str | None) -> LadingError:
+        self.count_failure(address)
+        return Unauthenticated(error.message, challenge=self._challenge)
+
+    def _failures(self, address: str | None) -> Bucket | None:
+        if self._failure_rate is None:
+            return None
+        return self._rates.bucket(f"failures {address or 'socket'}", self._failure_rate)
+
+    def holds(self, caller: Caller, now: float) -> bool:
+        """Whether somebody is still who they were."""
+        return caller.epoch == self.epoch and now < caller.until
+
+
+def spend(bucket: Bucket, now: float) -> None:
+    """Count a request.
+
+    Raises:
+        RateLimited: there is no more to spend.
+    """
+    if not bucket.admit(now):
+        raise refusal(bucket, now)
+
+
+def refusal(bucket: Bucket, now: float) -> RateLimited:
+    """What somebody is told who has nothing more to spend."""
+    error = bucket.refusal(now)
+    error.fields = bucket.fields(now)
+    return error

@@ -1,0 +1,48 @@
+"""Where a service is, and what a request needs to get there, for people."""
+
+from __future__ import annotations
+
+import shlex
+import socket
+
+import msgspec
+
+from lading.access.making import methods_of
+from lading.settings import Settings
+
+_CREDENTIALS = {
+    "keys": '-H "Authorization: Bearer $KEY"',
+    "basic": "-u NAME",
+    "jwt": '-H "Authorization: Bearer $TOKEN"',
+    "tokens": '-H "Authorization: Bearer $TOKEN"',
+    "certificate": "--cert CERTIFICATE --key KEY",
+}
+"""What curl is told to show who asks; of several ways the first one here."""
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a service is.
+
+    Attributes:
+        url: its address.
+        curl: options that curl needs.
+        access: who is asked for what; empty where nobody is.
+    """
+
+    url: str
+    curl: str = ""
+    access: str = ""
+
+
+def place_of(listener: socket.socket, settings: Settings) -> Place:
+    """The place of a service that listens there."""
+    methods = methods_of(settings)
+    options = [words for method, words in _CREDENTIALS.items() if method in methods][:1]
+    scheme = "https" if settings.tls_certificate_file else "http"
+    if listener.family == socket.AF_UNIX:
+        options.insert(0, f"--unix-socket {shlex.quote(listener.getsockname())}")
+        address = "localhost"
+    else:
+        host, port = listener.getsockname()[:2]
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return Place(f"{scheme}://{address}{settings.root_path}", " ".join(options), ", ".join(methods))

@@ -1,0 +1,48 @@
+"""What production asks for before anything is loaded; it fails closed, each time with one sentence and the way out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lading.access.making import make_access, methods_of
+from lading.access.rates import Rates
+from lading.errors import NotForProduction
+from lading.serve.tls import Tls
+from lading.settings import Settings, is_loopback
+
+_BASIC = "basic"
+
+if TYPE_CHECKING:
+    # What reads it stays out of the supervisor.
+    from lading.bundle.signing.trust import TrustStore
+
+
+def trust_of(settings: Settings) -> TrustStore | None:
+    """Whose signatures let a bundle in; None where none is asked for.
+
+    Raises:
+        Untrusted: the store cannot be read.
+    """
+    if not settings.production:
+        return None
+    from lading.bundle.signing.trust import TrustStore
+
+    return TrustStore.read(settings.trust)
+
+
+def check_settings(settings: Settings) -> None:
+    """Nothing, where these settings can be served with; found out before a socket is opened.
+
+    Raises:
+        LadingError: they cannot; says what may be done.
+    """
+    make_access(settings, Rates([], 0, b""), bytes(32))
+    tls = Tls.of(settings)
+    is_near = settings.unix_socket or settings.trusted_hops or is_loopback(settings.host)
+    if _BASIC in methods_of(settings) and tls is None and not is_near and not settings.insecure:
+        raise NotForProduction(
+            "with --auth basic, passwords would travel unencrypted",
+            hint="--tls-certificate-file and --tls-key-file, or --trusted-hops for the proxy that has TLS",
+        )
+    if settings.insecure and settings.production:
+        raise NotForProduction("--production and --insecure contradict each other", hint="leave out one of them")

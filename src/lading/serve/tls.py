@@ -1,0 +1,98 @@
+"""TLS: the context that new connections get, and certificates that are replaced while it serves."""
+
+from __future__ import annotations
+
+import logging
+import os
+import ssl
+from pathlib import Path
+
+from lading.access.making import CERTIFICATE, methods_of
+from lading.access.secret_file import read_secret_file
+from lading.errors import SettingsError
+from lading.settings import Settings, words
+
+logger = logging.getLogger(__name__)
+
+
+class Tls:
+    """A context, and the files that its certificate is from.
+
+    Attributes:
+        context: for connections; its certificate changes when the files do.
+    """
+
+    def __init__(self, context: ssl.SSLContext, certificate: Path, key: Path) -> None:
+        self.context = context
+        self._certificate = certificate
+        self._key = key
+        self._stamp = self._stamps()
+
+    @classmethod
+    def of(cls, settings: Settings) -> Tls | None:
+        """What the settings say; None where they say nothing of TLS.
+
+        Raises:
+            SettingsError: a file is missing, or is not what it should be.
+            NotForProduction: others may read the private key.
+        """
+        certificate, key = settings.tls_certificate_file, settings.tls_key_file
+        if not certificate and not key:
+            if settings.client_ca_file:
+                raise SettingsError("--client-ca-file needs TLS", hint="--tls-certificate-file and --tls-key-file")
+            return None
+        if not certificate or not key:
+            raise SettingsError("TLS needs both", hint="--tls-certificate-file and --tls-key-file")
+        read_secret_file(Path(key), strict=settings.production)
+        try:
+            return cls(_context(settings), Path(certificate), Path(key))
+        except (OSError, ssl.SSLError) as error:
+            reason = error.reason if isinstance(error, ssl.SSLError) else error.strerror
+            raise SettingsError(f"TLS cannot begin with these files: {reason or type(error).__name__}") from None
+
+    def refresh(self) -> None:
+        """Take the certificate anew where its files have changed; new connections get it."""
+        stamp = self._stamps()
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        try:
+            # First aside: half of a new pair would spoil the context that serves.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self._certificate, self._key, _no_passphrase)
+            self.context.load_cert_chain(self._certificate, self._key, _no_passphrase)
+        except (OSError, ssl.SSLError):
+            logger.error("the new certificate cannot be used; the one before goes on")
+        else:
+            logger.info("a new certificate is used")
+
+    def _stamps(self) -> tuple[tuple[int, ...], ...]:
+        return tuple(map(_stamp, (self._certificate, self._key)))
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return ()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _context(settings: Settings) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    context.load_cert_chain(settings.tls_certificate_file, settings.tls_key_file, _no_passphrase)
+    if settings.client_ca_file:
+        # Where keys are asked for too, a certificate is one of the ways to show who one is.
+        is_choice = CERTIFICATE in methods_of(settings) and len(words(settings.auth)) > 1
+        context.verify_mode = ssl.CERT_OPTIONAL if is_choice else ssl.CERT_REQUIRED
+        context.load_verify_locations(settings.client_ca_file)
+    if settings.client_crl_file:
+        context.load_verify_locations(settings.client_crl_file)
+        context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+    return context
+
+
+def _no_passphrase() -> bytes:
+    """Nothing: a server that starts by itself has nobody to ask."""
+    raise ssl.SSLError(0, "the private key has a passphrase")
