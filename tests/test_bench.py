@@ -8,6 +8,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from benchmarks import access
 from benchmarks.serving import __main__ as bench
 from benchmarks.serving import peers
 from benchmarks.serving.aims import Aim
@@ -214,3 +215,23 @@ def test_the_results_are_written_a_row_a_line(tmp_path: Path):
     bench.write(tmp_path / "results.json", results)
     assert json.loads((tmp_path / "results.json").read_text()) == results
     assert len(lines_with('"kind": "closed"', (tmp_path / "results.json").read_text())) == 2
+
+
+# --- what access costs
+
+
+def test_requests_have_the_same_bytes_with_a_key_and_without():
+    assert len(access.KEY_LINE) == len(access.SAME_LENGTH)
+    assert access.SAME_LENGTH.partition(":")[0].lower() not in ("authorization", "x-api-key")
+
+
+def test_each_round_of_access_goes_the_other_way_round():
+    assert access.in_turn(0) == list(reversed(access.in_turn(1))) == list(access.WAYS)
+
+
+def test_the_page_of_access_says_what_is_left_of_the_open_speed():
+    figures = {"p99_ms": 2.0, "cpu_us": 25.0}
+    rates = [{"open": 100, "keys": 95, "rates": 90, "tls": 50}, {"open": 300, "keys": 291, "rates": 270, "tls": 150}]
+    text = access.report([{name: figures | {"requests_s": rate} for name, rate in each.items()} for each in rates], 2)
+    assert lines_with("| `--auth keys` |", text)[0].endswith("| **0.96** (aim: 0.90) |")
+    assert lines_with("and TLS |", text)[0] == "| `--auth keys`, and TLS | 100 | 2.00 | 25.0 | **0.50** |"

@@ -10,6 +10,10 @@ import click
 import msgspec
 import pytest
 
+from lading.access.access import Access
+from lading.access.rates import Rates
+from lading.access.scopes import Operation
+from lading.access.token_grant import Token
 from lading.bundle.declared import Declared, DeclaredInput
 from lading.bundle.lookups import Lookup
 from lading.bundle.manifest import Code, Data, Engine, Manifest, Member, Parity, Requirement
@@ -17,6 +21,9 @@ from lading.cli import cli
 from lading.engine.golden import Golden
 from lading.flavors.flavor import Flavor, Predictor
 from lading.flavors.registry import flavors
+from lading.http.accounts import Accounts
+from lading.http.admission import Secured
+from lading.http.app import TOKEN_PATH, make_app
 from lading.http.routes import plain_routes
 from lading.monitor.counters import SharedCounters
 from lading.monitor.families import FAMILIES, Family
@@ -128,7 +135,29 @@ def service() -> Service:
 
 def test_every_route_is_on_the_page_of_http(service: Service):
     shown = {name for name in _rows(_page("reference/http.md")) if name.startswith("/")}
-    assert shown == {"/", "/predict", *plain_routes(service, bytes)}
+    assert shown == {"/", "/predict", TOKEN_PATH, *plain_routes(service, bytes)}
+
+
+def test_the_rights_on_the_page_are_those_of_the_live_routes(service: Service):
+    access = Access([], Rates([], 0, b""))
+    app = make_app(service, Accounts(service.counters), bytes, access, grant=lambda *_: Token("", 0, ""))
+    service.route = "/predict"  # as a model says it
+    told = {_right(each) for each in app.routes}
+    section = _page("reference/http.md").partition("## Who may ask")[2].partition("\n## ")[0]
+    assert {line for line in section.splitlines() if line.startswith("| ") and "`/" in line} == told
+
+
+def _right(route: Secured) -> str:
+    match route.operation:
+        case Operation.HEALTH:
+            right = ""
+        case Operation.TOKEN:
+            right = f"{route.operation.value} "
+        case Operation.PREDICT:
+            right = "`predict:MODEL`, or `predict:*` "
+        case other:
+            right = f"`{other.value}` "
+    return f"| {', '.join(sorted(route.methods))} `{route.path}` | {right}|"
 
 
 @pytest.mark.parametrize("struct", [Problem, Warning], ids=lambda struct: struct.__name__)

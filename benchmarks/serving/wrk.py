@@ -3,6 +3,7 @@
 import json
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +31,17 @@ end
 """
 
 
-def closed_loop(port: int, request: Request, connections: int, seconds: int) -> dict[str, Any]:
-    """Requests a second, latencies and errors under this load."""
+def closed_loop(
+    port: int, request: Request, connections: int, seconds: int, *, scheme: str = "http", fields: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Requests a second, latencies and errors under this load; `fields` are lines of the head beside the usual ones."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         body, script = Path(folder) / "body", Path(folder) / "load.lua"
         body.write_bytes(request.body)
         script.write_text(SCRIPT.format(body=body, content_type=request.content_type, mark=MARK))
         command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(script)]
-        url = f"http://127.0.0.1:{port}{request.path}"
+        command += [word for line in fields for word in ("-H", line)]
+        url = f"{scheme}://127.0.0.1:{port}{request.path}"
         done = subprocess.run([*command, url], capture_output=True, text=True, timeout=seconds + 60, check=False)
     if done.returncode:
         raise BenchError(f"wrk failed: {(done.stderr or done.stdout).strip().splitlines()[-1]}")

@@ -12,7 +12,8 @@ from lading import __version__, errors
 from lading.cli import cli
 from lading.cli.failure import exit_code
 
-VERBS = ["check", "demo", "doctor", "inspect", "pack", "predict", "reload", "serve"]
+VERBS = ["check", "demo", "doctor", "inspect", "keygen", "keys", "pack", "predict", "reload", "serve", "sign"]
+VERBS += ["trust", "users", "verify"]
 WITH_MODEL = ["serve", "predict", "pack", "inspect", "check", "doctor"]
 
 

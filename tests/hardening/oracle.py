@@ -13,7 +13,8 @@ import socket
 import ssl
 import subprocess
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -126,11 +127,11 @@ class Watched:
 
 @dataclass(frozen=True)
 class Sight:
-    """What the system shows of a server at one time; numbers are sums over its processes."""
+    """What the system shows of a server, of all its processes, at one time."""
 
     pids: tuple[int, ...]
-    descriptors: int
-    threads: int
+    descriptors: Counter[str]
+    threads: Counter[str]
     memory_bytes: int
     files: Mapping[str, tuple[int, int]]
     failures: Mapping[str, float]
@@ -154,14 +155,20 @@ def sight(watched: Watched) -> Sight:
     )
 
 
-def descriptors(pids: Sequence[int]) -> int:
-    """How many files, sockets and pipes processes hold."""
-    return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids)
+def descriptors(pids: Sequence[int]) -> Counter[str]:
+    """The files, sockets and pipes that processes hold, by what the system calls them."""
+    return Counter(f"{pid} {target}" for pid in pids for target in _targets(pid))
 
 
-def threads(pids: Sequence[int]) -> int:
-    """How many threads they have."""
-    return sum(len(list(Path(f"/proc/{pid}/task").iterdir())) for pid in pids)
+def threads(pids: Sequence[int]) -> Counter[str]:
+    """The threads that they have, by name."""
+    return Counter(f"{pid} {_name(task)}" for pid in pids for task in Path(f"/proc/{pid}/task").iterdir())
+
+
+def _name(task: Path) -> str:
+    with contextlib.suppress(OSError):
+        return (task / "comm").read_text().strip()
+    return "gone"
 
 
 def listeners(pids: Sequence[int]) -> set[str]:
@@ -206,8 +213,8 @@ def under_oracle(watched: Watched, *, listed: Collection[int] = ()) -> Iterator[
     assert min(watched.canary() for _ in range(3)) < NORMAL_S
     assert watched.pids == before.pids
     assert all(is_alive(pid) for pid in before.pids)
-    until(lambda: descriptors(before.pids) <= before.descriptors, "no descriptor is left", limit_s=BACK_S)
-    until(lambda: threads(before.pids) <= before.threads, "no thread is left", limit_s=BACK_S)
+    _await_back(lambda: descriptors(before.pids), before.descriptors)
+    _await_back(lambda: threads(before.pids), before.threads)
     after = sight(watched)
     assert after.memory_bytes - before.memory_bytes < MAX_GROWTH_BYTES
     assert after.files == before.files
@@ -215,6 +222,14 @@ def under_oracle(watched: Watched, *, listed: Collection[int] = ()) -> Iterator[
     assert complaints(watched, before.log_bytes, listed) == []
     told = _log(watched, before.log_bytes).decode() + watched.metrics()
     assert [word for word in (CANARY, *watched.secrets) if word in told] == []
+
+
+def _await_back(look: Callable[[], Counter[str]], before: Counter[str]) -> None:
+    """Wait until there are no more of them than before; says which are."""
+    with contextlib.suppress(AssertionError):
+        until(lambda: look().total() <= before.total(), "they are back", limit_s=BACK_S)
+    now = look()
+    assert now.total() <= before.total(), now - before
 
 
 def unlisted(before: Sight, after: Sight, listed: Collection[int]) -> dict[str, float]:

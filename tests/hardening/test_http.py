@@ -119,6 +119,23 @@ def test_t047_bodies_that_trickle_are_ended_at_their_deadline_and_hold_nothing(w
     assert re.search(r"^lading_queue_rows 0\.0$", watched.metrics(), re.MULTILINE)
 
 
+@pytest.mark.parametrize("line", ["GET /health", "POST /nowhere", "POST /health", "GET /predict?x=1&note="])
+def test_t047_bodies_that_nobody_reads_are_ended_too(watched: Watched, line: str):
+    for framing, drop in (("Content-Length: 1000000", b" "), ("Transfer-Encoding: chunked", b"1\r\n \r\n")):
+        members = crowd(watched.connect, 5, watched.head(line, framing), then=drop, meanwhile=lambda: None)
+        assert max(member.lived_s for member in members) < BODY_TIMEOUT_S + SLACK_S
+
+
+@pytest.mark.parametrize("line", ["GET /health", "POST /nowhere", "POST /predict"])
+def test_t049_a_connection_whose_body_comes_behind_its_answer_is_idle_then(watched: Watched, line: str):
+    with watched.connect() as connection:
+        connection.sendall(f"{line} HTTP/1.1\r\nHost: x\r\nContent-Type: a/b\r\nContent-Length: 2\r\n\r\n".encode())
+        assert len(statuses(connection.recv(1 << 16))) == 1
+        connection.sendall(b"{}")
+        connection.settimeout(KEEP_ALIVE_S + SLACK_S)
+        assert received(connection) == b""
+
+
 def test_t049_connections_that_are_kept_and_idle_end_and_hinder_nobody(watched: Watched, many: Many):
     ask, health = Quick(watched), watched.head("GET /health")
     members = crowd(watched.connect, many(150, 8000), health, meanwhile=ask.ask)

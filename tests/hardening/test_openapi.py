@@ -52,7 +52,9 @@ class Asker:
         status, _, document = watched.ask("GET", "/openapi.json")
         assert status == 200
         self.document = json.loads(document)
-        self._schema = schemathesis.openapi.from_dict(self.document)
+        # Nobody's credentials are made up: who asks is known, or is not, as each test says.
+        config = schemathesis.Config.from_dict({"generation": {"with-security-parameters": False}})
+        self._schema = schemathesis.openapi.from_dict(self.document, config=config)
         self.cases = cache(self._cases)
 
     def _cases(self, method: str, path: str, mode: GenerationMode) -> st.SearchStrategy[Any]:
@@ -109,7 +111,7 @@ def test_t071_what_it_does_not_tell_of_is_refused_as_it_says(asker: Asker, metho
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 @examples
 def test_t071_who_is_not_known_gets_nothing(asker: Asker, method: str, path: str, data: Any):
-    if not asker.fields or path == "/health":
+    if not asker.fields or path in ("/health", "/ready"):
         pytest.skip("everybody may ask that")
     case = data.draw(asker.cases(method, path, GenerationMode.POSITIVE))
     answer = asker.send(case)

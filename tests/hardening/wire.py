@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 Connect = Callable[[], socket.socket]
-WAIT_S = 20.0
+WAIT_S = 10.0
 _STATUS = re.compile(rb"(?:^|\n|\})HTTP/1\.1 (\d{3}) ")
 
 

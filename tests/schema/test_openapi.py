@@ -148,3 +148,19 @@ def test_the_document_names_the_model_and_every_answer():
 
 def test_the_example_is_the_models_own():
     assert body_of(document(IRIS), "application/json")["example"] == example_row(IRIS.inputs)
+
+
+@pytest.mark.parametrize("method", ["keys", "basic", "tokens", "jwt", "certificate"])
+def test_a_document_says_how_callers_show_who_they_are(method: str):
+    told = openapi("iris", "1.0.0", "SVC", IRIS, route="/predict", methods=[method])
+    OpenAPIV31SpecValidator(told).validate()
+    assert [[*each] for each in told["security"]] == [[name] for name in told["components"]["securitySchemes"]]
+    assert {"401", "403", "429"} <= set(told["paths"]["/predict"]["post"]["responses"])
+    assert told["paths"]["/health"]["get"]["security"] == []
+
+
+def test_a_document_of_what_is_open_says_nothing_of_access():
+    told = openapi("iris", "1.0.0", "SVC", IRIS, route="/predict", prefix="/a")
+    assert "security" not in told
+    assert "401" not in told["paths"]["/predict"]["post"]["responses"]
+    assert told["servers"] == [{"url": "/a"}]

@@ -42,17 +42,17 @@ class Certificates:
         return cls(words(settings.client_names), check_scopes(words(settings.client_scopes)), is_needed=is_needed)
 
     def principal_of(self, certificate: Mapping[str, Any] | None) -> Principal | None:
-        """Whom a certificate shows; None where there is none, or none that is taken.
+        """Whom a certificate shows; None where there is none, or none that is taken, or where it only lets in.
 
         Raises:
             Unauthenticated: there has to be one.
         """
         names = list(_names(certificate or {}))
         taken = [name for name in names if not self._names or name in self._names]
-        if certificate and taken:
+        if certificate and taken and not self._is_needed:
             until = ssl.cert_time_to_seconds(certificate["notAfter"])
             return Principal.of(f"certificate:{_printable(taken[0])}", self._scopes, until)
-        if self._is_needed:
+        if self._is_needed and not taken:
             raise Unauthenticated("this needs a certificate of a name that is taken")
         return None
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
+from starlette.datastructures import URL
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 
@@ -13,7 +14,7 @@ from lading.access.principal import Principal
 from lading.access.rates import Bucket
 from lading.access.scopes import Operation, authorize
 from lading.errors import Forbidden
-from lading.http.forwarded import FORWARDED_FOR, client_of
+from lading.http.forwarded import FORWARDED_FOR, client_of, scheme_of
 from lading.settings import Settings, networks
 
 if TYPE_CHECKING:
@@ -119,6 +120,13 @@ class Admission:
         return client_of(client[0] if client else None, scope["headers"], self._trusted)
 
 
+    def url_of(self, scope: Scope) -> str:
+        """The address that a caller has asked, before all trusted proxies, without a query."""
+        client = scope.get("client")
+        scheme = scheme_of(client[0] if client else None, scope["headers"], self._trusted, scope["scheme"])
+        return str(URL(scope=scope).replace(scheme=scheme, query=""))
+
+
 class Secured(BaseRoute):
     """A route and what is done there; whether that is allowed is asked when it was found, and before it is taken."""
 
@@ -131,6 +139,11 @@ class Secured(BaseRoute):
     def path(self) -> str:
         """Where it is; `unknown` as long as there is no model to say so."""
         return self.route.path or "unknown"
+
+    @property
+    def methods(self) -> Collection[str]:
+        """The methods that it takes."""
+        return self.route.methods or ()
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Whether a request is for it."""

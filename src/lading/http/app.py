@@ -61,7 +61,7 @@ def make_app(
     admission = Admission(access, lambda: service.name, lambda: service.settings)
 
     async def home(request: Request) -> Response:
-        return page(service, str(request.url).partition("?")[0])
+        return page(service, admission.url_of(request.scope))
 
     def secured(path: str, endpoint: Endpoint, operation: Operation, method: str = "GET") -> Secured:
         return Secured(Route(path, endpoint, methods=[method]), operation, admission)

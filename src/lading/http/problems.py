@@ -22,7 +22,7 @@ _STATUSES: tuple[tuple[type[LadingError], int, str], ...] = (
     (errors.InputError, 422, "The input does not fit the schema"),
     (errors.UsageError, 400, "The request cannot be answered"),
     (errors.Unauthenticated, 401, "Who asks is not known"),
-    (errors.Forbidden, 403, "Not allowed"),
+    (errors.Denied, 403, "Not allowed"),
     (errors.RateLimited, 429, "Too often"),
     (errors.DeadlineExceeded, 504, "Too late"),
     (errors.Refused, 503, "Not now"),

@@ -28,6 +28,7 @@ from lading.schema.decode import Decoded
 from lading.schema.openapi import openapi
 from lading.schema.problems import suggest
 from lading.service import Service
+from lading.settings import words as words_of
 
 MAX_PARAMETERS = 10_000
 PREDICT_METHODS = ("GET", "HEAD", "POST")
@@ -89,6 +90,8 @@ class Predict:
 
 class PredictRoute(BaseRoute):
     """The route of predictions, which is known as soon as there is a model: until then it is every unknown one."""
+
+    methods = PREDICT_METHODS
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -160,7 +163,9 @@ def plain_routes(service: Service, exposition: Callable[[], bytes]) -> dict[str,
     async def openapi_json(request: Request) -> Response:
         manifest = service.manifest
         words = (manifest.name, manifest.version, manifest.class_name)
-        return _json(openapi(*words, service.schema, route=manifest.route))
+        settings = service.settings
+        methods, prefix = words_of(settings.auth), settings.root_path
+        return _json(openapi(*words, service.schema, route=manifest.route, methods=methods, prefix=prefix))
 
     async def metrics(request: Request) -> Response:
         return Response(await asyncio.to_thread(exposition), media_type="text/plain; version=0.0.4")

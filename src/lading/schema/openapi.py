@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from typing import Any
 
 from lading.schema.arrow.stream import is_installed
@@ -11,6 +12,7 @@ from lading.schema.fields import PREDICTION, Schema
 from lading.schema.image_file import MEDIA_TYPES
 from lading.schema.images import KEY
 from lading.schema.json_schema import field_schema, prediction_schema, probabilities_schema, row_schema
+from lading.schema.openapi_access import add_access
 from lading.schema.synthetic import example_row
 
 _PROBLEMS = {
@@ -25,6 +27,7 @@ _PROBLEMS = {
     "504": "The deadline passed.",
 }
 
+_PROBLEM_CONTENT = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _BINARY = {"type": "string", "format": "binary"}
 _BASE64 = {"type": "string", "contentEncoding": "base64"}
 _ARROW_STREAM = "application/vnd.apache.arrow.stream"
@@ -32,8 +35,35 @@ _ARROW_FILE = "application/vnd.apache.arrow.file"
 _PARQUET = "application/vnd.apache.parquet"
 
 
-def openapi(name: str, version: str, description: str, schema: Schema, *, route: str) -> dict[str, Any]:
-    """The OpenAPI document of the service for one model, which is asked at `route`."""
+def openapi(
+    name: str,
+    version: str,
+    description: str,
+    schema: Schema,
+    *,
+    route: str,
+    methods: Sequence[str] = (),
+    prefix: str = "",
+) -> dict[str, Any]:
+    """The OpenAPI document of the service for one model.
+
+    Args:
+        name: of the model.
+        version: of the model.
+        description: in a few words.
+        schema: of requests and answers.
+        route: where the model is asked.
+        methods: by which callers show who they are, as the setting `auth` names them.
+        prefix: path under which a proxy offers the service.
+    """
+    document = _document(name, version, description, schema, route)
+    if prefix:
+        document["servers"] = [{"url": prefix}]
+    add_access(document, methods, _PROBLEM_CONTENT)
+    return document
+
+
+def _document(name: str, version: str, description: str, schema: Schema, route: str) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": name, "version": version, "description": description},
@@ -138,7 +168,7 @@ def _responses(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def _problem_response(words: str) -> dict[str, Any]:
-    return {"description": words, "content": {"application/problem+json": {"schema": _ref("Problem")}}}
+    return {"description": words, "content": _PROBLEM_CONTENT}
 
 
 def _plain(operation: str, summary: str, schema: dict[str, Any]) -> dict[str, Any]:

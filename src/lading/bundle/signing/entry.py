@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import msgspec
 
@@ -60,13 +60,14 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         Raises:
             Untrusted: it is revoked, not trusted yet, or no more.
         """
+        key = f"key {short(self.key_id)}"
         if self.revoked_at is not None:
-            _refuse(f"key {short(self.key_id)} was revoked", "bundle.revoked_key", "sign with a key that is not")
+            raise Untrusted(f"{key} was revoked", hint="sign with a key that is not", code="bundle.revoked_key")
         if self.not_before is not None and now < self.not_before:
-            _refuse(f"key {short(self.key_id)} is not trusted before {self.not_before:%Y-%m-%d}", "bundle.expired_key")
+            raise Untrusted(f"{key} is not trusted before {self.not_before:%Y-%m-%d}", code="bundle.expired_key")
         if self.not_after is not None and now > self.not_after:
             hint = "sign with a newer key, or trust this one longer: lading trust add KEY --not-after DATE"
-            _refuse(f"key {short(self.key_id)} was trusted until {self.not_after:%Y-%m-%d}", "bundle.expired_key", hint)
+            raise Untrusted(f"{key} was trusted until {self.not_after:%Y-%m-%d}", hint=hint, code="bundle.expired_key")
 
     def refuse_model(self, name: str, version: str) -> None:
         """Nothing, where the key is trusted for this version of a model.
@@ -75,12 +76,13 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             Untrusted: it is not trusted for this model, or only for later versions.
         """
         if self.models and name not in self.models:
+            message = f"key {short(self.key_id)} is not trusted for the model `{name}`"
             hint = f"if it should be: lading trust add KEY --model {name}"
-            _refuse(f"key {short(self.key_id)} is not trusted for the model `{name}`", "bundle.model", hint)
+            raise Untrusted(message, hint=hint, code="bundle.model")
         minimum = self.minimum_versions.get(name)
         if minimum is not None and is_before(version, minimum):
-            hint = "serve a later version"
-            _refuse(f"`{name}` {version} is not {minimum} or later, as its key asks", "bundle.old_version", hint)
+            message = f"`{name}` {version} is not {minimum} or later, as its key asks"
+            raise Untrusted(message, hint="serve a later version", code="bundle.old_version")
 
 
 def encode_entry(entry: Entry) -> bytes:
@@ -116,7 +118,3 @@ def check_entry(entry: Entry) -> None:
     for version in entry.minimum_versions.values():
         if not is_version(version) or release_of(version) is None:
             raise UsageError("a minimum version begins with a number, as 1.2.0")
-
-
-def _refuse(message: str, code: str, hint: str | None = None) -> NoReturn:
-    raise Untrusted(message, hint=hint, code=code)
