@@ -13,7 +13,7 @@ import pytest
 from lading.access.access import Access
 from lading.access.rates import Rates
 from lading.access.scopes import Operation
-from lading.access.token_grant import Token
+from lading.access.tokens.grant import Token
 from lading.bundle.declared import Declared, DeclaredInput
 from lading.bundle.lookups import Lookup
 from lading.bundle.manifest import Code, Data, Engine, Manifest, Member, Parity, Requirement

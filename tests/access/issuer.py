@@ -23,9 +23,9 @@ from cryptography.x509.oid import NameOID
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from lading.access.credentials import Credentials
-from lading.access.fetching import fetch
-from lading.access.issuer_keys import IssuerKeys
-from lading.access.jwt import JwtAuthenticator
+from lading.access.jwt.authenticator import JwtAuthenticator
+from lading.access.jwt.fetching import fetch
+from lading.access.jwt.issuer_keys import IssuerKeys
 from lading.access.principal import Principal
 
 ISSUER = "https://login.example.com/realms/main"

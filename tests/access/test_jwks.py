@@ -22,9 +22,9 @@ from tests.access.issuer import (
     token,
 )
 
-from lading.access.claims import principal_of
-from lading.access.fetching import MAX_BYTES, NotFetched, check_url, fetch
-from lading.access.jwks import find_key, keys_of
+from lading.access.jwt.claims import principal_of
+from lading.access.jwt.fetching import MAX_BYTES, NotFetched, check_url, fetch
+from lading.access.jwt.jwks import find_key, keys_of
 from lading.access.principal import Principal
 from lading.errors import Refused, SettingsError, Unauthenticated
 
@@ -362,7 +362,7 @@ def test_a_key_that_goes_while_a_token_is_verified_leaves_nobody_known(issuer: I
         reader.keys._take(reader.now(), key_set("rsa-2"))
         return principal_of(*arguments)
 
-    monkeypatch.setattr("lading.access.jwt.principal_of", while_fetched)
+    monkeypatch.setattr("lading.access.jwt.authenticator.principal_of", while_fetched)
     assert reader.ask(token()).name == "jwt:alice"
     assert reader.known(token()) is None
 

@@ -27,9 +27,9 @@ from tests.access.issuer import (
     token,
 )
 
-from lading.access.claims import principal_of
 from lading.access.credentials import Credentials
-from lading.access.jwt import MAX_REMEMBERED, make
+from lading.access.jwt.authenticator import MAX_REMEMBERED, make
+from lading.access.jwt.claims import principal_of
 from lading.errors import SettingsError, Unauthenticated
 from lading.settings import Settings
 
@@ -93,7 +93,7 @@ def test_what_is_known_ends_with_the_token(reader: Reader):
 
 def test_so_many_are_known_and_the_oldest_is_forgotten(reader: Reader, monkeypatch: pytest.MonkeyPatch):
     assert MAX_REMEMBERED == 4096
-    monkeypatch.setattr("lading.access.jwt.MAX_REMEMBERED", 2)
+    monkeypatch.setattr("lading.access.jwt.authenticator.MAX_REMEMBERED", 2)
     first, second, third = (token("ec-1", "ES256", sub=str(number)) for number in range(3))
     for each in (first, second, first, third):
         reader.ask(each)

@@ -14,12 +14,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from lading.access import keys
 from lading.access.credentials import Credentials
-from lading.access.key_file import Key, create_key, read_keys, revoke_key
-from lading.access.key_text import digest_of, id_of, new_id, new_text
-from lading.access.keyring import Keyring
-from lading.access.keys import Keys, make
+from lading.access.keys import authenticator as keys
+from lading.access.keys.authenticator import Keys, make
+from lading.access.keys.file import Key, create_key, read_keys, revoke_key
+from lading.access.keys.ring import Keyring
+from lading.access.keys.text import digest_of, id_of, new_id, new_text
 from lading.access.principal import Principal
 from lading.errors import LadingError, NotForProduction, SettingsError, Unauthenticated, UsageError
 from lading.settings import Settings
@@ -107,7 +107,7 @@ def test_two_who_make_keys_at_the_same_time_lose_none(path: Path):
 
 def test_an_id_that_is_taken_is_not_given_again(path: Path, monkeypatch: pytest.MonkeyPatch):
     ids = iter(["0000000a", "0000000a", "0000000b"])
-    monkeypatch.setattr("lading.access.key_text.new_id", lambda: next(ids))
+    monkeypatch.setattr("lading.access.keys.text.new_id", lambda: next(ids))
     assert [create_key(path, "a", NOW)[0].id for _ in range(2)] == ["0000000a", "0000000b"]
 
 

@@ -12,13 +12,13 @@ import msgspec
 import pytest
 
 from lading.access.credentials import MAX_BYTES, Credentials
-from lading.access.key_file import Key, create_key, revoke_key
-from lading.access.key_text import new_text
-from lading.access.keyring import Keyring
-from lading.access.narrowing import covers, narrowed
-from lading.access.token_grant import GrantError, Token
-from lading.access.token_text import Claims, Mint
-from lading.access.tokens import Tokens, make
+from lading.access.keys.file import Key, create_key, revoke_key
+from lading.access.keys.ring import Keyring
+from lading.access.keys.text import new_text
+from lading.access.scopes import covers, narrowed
+from lading.access.tokens.authenticator import Tokens, make
+from lading.access.tokens.grant import GrantError, Token
+from lading.access.tokens.text import Claims, Mint
 from lading.errors import LadingError, NotForProduction, SettingsError, Unauthenticated
 from lading.settings import Settings
 

@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from lading.access import basic
-from lading.access.basic import KNOWN_S, MAX_CHECKS, Basic, make
 from lading.access.credentials import Credentials
-from lading.access.logins import login_of
-from lading.access.passwords import hash_password, is_password_of, prepared, stand_in
-from lading.access.users import User, UserTable, add_user, change_password, read_users, remove_user
+from lading.access.passwords import authenticator as basic
+from lading.access.passwords.authenticator import KNOWN_S, MAX_CHECKS, Basic, make
+from lading.access.passwords.hashing import hash_password, is_password_of, prepared, stand_in
+from lading.access.passwords.login import login_of
+from lading.access.passwords.users import User, UserTable, add_user, change_password, read_users, remove_user
 from lading.errors import LadingError, NotForProduction, Refused, SettingsError, Unauthenticated, UsageError
 from lading.settings import Settings
 

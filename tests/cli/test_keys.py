@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lading.access.key_text import id_of
+from lading.access.keys.text import id_of
 
 
 @pytest.fixture(autouse=True)

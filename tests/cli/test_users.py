@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from tests.live import run as run_process
 
-from lading.access import users
-from lading.access.passwords import stand_in
+from lading.access.passwords import users as users
+from lading.access.passwords.hashing import stand_in
 
 PASSWORD = "correct horse battery"
 

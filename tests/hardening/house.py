@@ -15,8 +15,8 @@ from tests.certificates import SERVER, Authority
 from tests.serve.conftest import SRC, Server
 from tests.signed import sign, trusting
 
-from lading.access.key_file import create_key
-from lading.access.users import add_user
+from lading.access.keys.file import create_key
+from lading.access.passwords.users import add_user
 from lading.bundle.signing.keys import PrivateKey
 
 from .conftest import packed
@@ -31,13 +31,19 @@ GOOD = b'{"x":21,"note":"plain"}'
 CHATTY = """\
 import logging
 
+basic_config = logging.basicConfig
+
 
 def set_level(self, level):
     self.level = logging.DEBUG if self is logging.root else logging.NOTSET
 
 
-logging.Logger.setLevel = set_level
-logging.root.level = logging.DEBUG
+def configure(**options):
+    basic_config(**options)
+    logging.debug("everything is logged")
+
+
+logging.Logger.setLevel, logging.basicConfig = set_level, configure
 """
 """A `sitecustomize` with which everybody logs all that they have to say."""
 

@@ -22,12 +22,14 @@ from argon2 import PasswordHasher
 from tests.conftest import SCALE
 from tests.live import run
 
-from lading.access import basic, keys, tokens
 from lading.access.credentials import Credentials
-from lading.access.key_file import create_key, revoke_key
-from lading.access.key_text import digest_of
-from lading.access.keyring import Keyring
-from lading.access.users import User, UserTable, add_user
+from lading.access.keys import authenticator as keys
+from lading.access.keys.file import create_key, revoke_key
+from lading.access.keys.ring import Keyring
+from lading.access.keys.text import digest_of
+from lading.access.passwords import authenticator as basic
+from lading.access.passwords.users import User, UserTable, add_user
+from lading.access.tokens import authenticator as tokens
 from lading.errors import LadingError, Unauthenticated
 from lading.settings import Settings
 

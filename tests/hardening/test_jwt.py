@@ -29,8 +29,8 @@ from tests.access.issuer import (
 )
 
 from lading.access.credentials import MAX_BYTES, Credentials, credentials_of
-from lading.access.fetching import NotFetched, fetch
-from lading.access.jwt import make
+from lading.access.jwt.authenticator import make
+from lading.access.jwt.fetching import NotFetched, fetch
 from lading.errors import LadingError, Refused, SettingsError, Unauthenticated
 from lading.settings import Settings
 

@@ -38,6 +38,20 @@ def received(connection: socket.socket) -> bytes:
     return data
 
 
+def answer(connection: socket.socket) -> bytes:
+    """One whole answer, after which the connection may go on."""
+    data = b""
+    while not _is_whole(data) and (part := connection.recv(1 << 16)):
+        data += part
+    return data
+
+
+def _is_whole(data: bytes) -> bool:
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = re.search(rb"\r\ncontent-length: (\d+)", head)
+    return length is not None and len(body) >= int(length[1])
+
+
 def statuses(data: bytes) -> list[int]:
     """The status of each answer in these bytes."""
     return [int(number) for number in _STATUS.findall(data)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 
 from lading.access.principal import Principal
@@ -40,12 +40,19 @@ def authorize(principal: Principal, operation: Operation, model: str) -> None:
     Raises:
         Forbidden: they may not; does not say whether there is such a model.
     """
-    if _allowing(operation, model).isdisjoint(principal.scopes):
+    if not covers(principal.scopes, operation.scope(model)):
         raise Forbidden("these credentials do not allow this")
 
 
-def _allowing(operation: Operation, model: str) -> set[str]:
-    return {operation.scope(model), operation.scope(EVERY_MODEL)}
+def covers(scopes: Collection[str], scope: str) -> bool:
+    """Whether whoever has these scopes has this one, too."""
+    return scope in scopes or (scope.startswith(PREDICT) and PREDICT + EVERY_MODEL in scopes)
+
+
+def narrowed(scopes: Collection[str], within: Collection[str]) -> frozenset[str]:
+    """What both of them allow."""
+    of_scopes = {scope for scope in scopes if covers(within, scope)}
+    return frozenset(of_scopes | {scope for scope in within if covers(scopes, scope)})
 
 
 def check_scopes(scopes: Iterable[str]) -> tuple[str, ...]:

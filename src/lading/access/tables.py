@@ -54,9 +54,9 @@ def change_table(path: Path, kind: type[Table], change: Callable[[Table], tuple[
     Raises:
         LadingError: what `change` raises; or it cannot be read or written.
     """
+    path = Path(os.path.realpath(path))  # a link stays one
     with locked(path):
-        # A link is there, too: it is refused when it is read.
-        table = read_table(path, kind, strict=False) if os.path.lexists(path) else kind()
+        table = read_table(path, kind, strict=False) if path.exists() else kind()
         changed, result = change(table)
         write_secret_file(path, msgspec.json.format(msgspec.json.encode(changed), indent=2) + b"\n")
     return result

@@ -10,7 +10,7 @@ from typing import Any
 import click
 import msgspec
 
-from lading.access.key_file import Key, create_key, keys_path, read_keys, revoke_key
+from lading.access.keys.file import Key, create_key, keys_path, read_keys, revoke_key
 from lading.access.scopes import USUAL
 from lading.cli.callers import in_words, now, scopes_option, settings_with, table
 from lading.cli.options import json_option

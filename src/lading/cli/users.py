@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 import msgspec
 
-from lading.access.passwords import MAX_BYTES
+from lading.access.passwords.hashing import MAX_BYTES
+from lading.access.passwords.users import add_user, change_password, read_users, remove_user, users_path
 from lading.access.scopes import USUAL
-from lading.access.users import add_user, change_password, read_users, remove_user, users_path
 from lading.cli.callers import in_words, now, scopes_option, settings_with, table
 from lading.cli.options import json_option
 from lading.errors import UsageError

@@ -119,7 +119,6 @@ class Admission:
         client = scope.get("client")
         return client_of(client[0] if client else None, scope["headers"], self._trusted)
 
-
     def url_of(self, scope: Scope) -> str:
         """The address that a caller has asked, before all trusted proxies, without a query."""
         client = scope.get("client")

@@ -12,7 +12,7 @@ from starlette.types import Scope
 
 from lading.access.access import Access
 from lading.access.credentials import Credentials, credentials_of
-from lading.access.token_grant import GrantError, Token
+from lading.access.tokens.grant import GrantError, Token
 from lading.errors import Unauthenticated
 from lading.http.body import read_body
 

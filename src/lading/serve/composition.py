@@ -9,7 +9,7 @@ from starlette.types import ASGIApp
 
 from lading.access.making import make_access
 from lading.access.rates import Rates
-from lading.access.tokens import Tokens
+from lading.access.tokens.authenticator import Tokens
 from lading.bundle.declared import Declared
 from lading.engine.loading import load
 from lading.features.completion import Completion

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from lading.access import key_text
+from lading.access.keys import text as key_text
 from lading.access.scopes import USUAL
 from lading.access.tables import (
     Moment,

@@ -7,7 +7,7 @@ import re
 from collections.abc import Set
 from typing import NamedTuple
 
-from lading.access.json_object import parse_object
+from lading.access.jwt.json_object import parse_object
 
 MAX_CHARACTERS = 8 << 10
 MAX_HEADER_CHARACTERS = 2 << 10

@@ -6,7 +6,7 @@ from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from lading.access.json_object import parse_object
+from lading.access.jwt.json_object import parse_object
 
 MAX_KEYS = 64
 MAX_ID_CHARACTERS = 256

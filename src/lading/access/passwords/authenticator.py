@@ -13,10 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lading.access.credentials import Credentials
-from lading.access.logins import Login, login_of
-from lading.access.passwords import is_password_of, stand_in
+from lading.access.passwords.hashing import is_password_of, stand_in
+from lading.access.passwords.login import Login, login_of
+from lading.access.passwords.users import User, read_users, users_path
 from lading.access.principal import Principal
-from lading.access.users import User, read_users, users_path
 from lading.access.watched import Watched
 from lading.errors import NotForProduction, Refused, SettingsError, Unauthenticated
 from lading.settings import Settings, is_loopback

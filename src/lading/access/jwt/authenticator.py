@@ -11,13 +11,13 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from lading.access.claims import principal_of
 from lading.access.credentials import Credentials
-from lading.access.fetching import check_url, fetch, is_forbidden
-from lading.access.issuer_keys import IssuerKeys
-from lading.access.json_object import parse_object
-from lading.access.jwks import ALGORITHMS, NO_KEYS, Key
-from lading.access.jws import MAX_CHARACTERS, read_header
+from lading.access.jwt.claims import principal_of
+from lading.access.jwt.fetching import check_url, fetch, is_forbidden
+from lading.access.jwt.issuer_keys import IssuerKeys
+from lading.access.jwt.json_object import parse_object
+from lading.access.jwt.jwks import ALGORITHMS, NO_KEYS, Key
+from lading.access.jwt.jws import MAX_CHARACTERS, read_header
 from lading.access.principal import Principal
 from lading.errors import SettingsError, Unauthenticated
 from lading.settings import Settings, words

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lading.access.credentials import Credentials
-from lading.access.keyring import Keyring
-from lading.access.keys import principal_of
-from lading.access.narrowing import narrowed
+from lading.access.keys.authenticator import principal_of
+from lading.access.keys.ring import Keyring
 from lading.access.principal import Principal
-from lading.access.token_grant import Token, grant
-from lading.access.token_text import PREFIX, Mint
+from lading.access.scopes import narrowed
+from lading.access.tokens.grant import Token, grant
+from lading.access.tokens.text import PREFIX, Mint
 from lading.errors import Unauthenticated
 from lading.settings import Settings
 

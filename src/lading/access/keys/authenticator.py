@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from lading.access.credentials import Credentials
-from lading.access.key_file import Key
-from lading.access.key_text import PREFIX
-from lading.access.keyring import Keyring
+from lading.access.keys.file import Key
+from lading.access.keys.ring import Keyring
+from lading.access.keys.text import PREFIX
 from lading.access.principal import Principal
 from lading.errors import Unauthenticated
 from lading.settings import Settings

@@ -7,7 +7,7 @@ import binascii
 import re
 from typing import NamedTuple
 
-from lading.access.passwords import prepared
+from lading.access.passwords.hashing import prepared
 from lading.access.tables import NAME
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from lading.access.passwords import HASH, hash_password
+from lading.access.passwords.hashing import HASH, hash_password
 from lading.access.scopes import USUAL
 from lading.access.tables import (
     Moment,

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lading.access import key_text
-from lading.access.key_file import Key, keys_path, read_keys
+from lading.access.keys import text as key_text
+from lading.access.keys.file import Key, keys_path, read_keys
 from lading.access.watched import Watched
 from lading.errors import NotForProduction, SettingsError
 from lading.settings import Settings

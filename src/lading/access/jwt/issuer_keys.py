@@ -15,8 +15,8 @@ from collections.abc import Callable, Set
 from concurrent.futures import Future
 from typing import NamedTuple
 
-from lading.access.fetching import NotFetched
-from lading.access.jwks import NO_KEYS, Key, Keys, find_key, keys_of
+from lading.access.jwt.fetching import NotFetched
+from lading.access.jwt.jwks import NO_KEYS, Key, Keys, find_key, keys_of
 from lading.errors import Refused
 
 EARLY_S = 10.0

@@ -15,13 +15,12 @@ from urllib.parse import unquote_plus
 import msgspec
 
 from lading.access.credentials import Credentials
-from lading.access.key_file import Key
-from lading.access.keyring import Keyring
-from lading.access.logins import pair_of
-from lading.access.narrowing import covers
-from lading.access.scopes import check_scopes
+from lading.access.keys.file import Key
+from lading.access.keys.ring import Keyring
+from lading.access.passwords.login import pair_of
+from lading.access.scopes import check_scopes, covers
 from lading.access.tables import MAX_SCOPES
-from lading.access.token_text import Claims, Mint
+from lading.access.tokens.text import Claims, Mint
 from lading.errors import LadingError, UsageError
 
 GrantErrorName = Literal[

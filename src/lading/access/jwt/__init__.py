@@ -1,0 +1,1 @@
+"""Tokens of another issuer, verified by the keys that it publishes."""

@@ -1,0 +1,1 @@
+"""Users with passwords: hashed by argon2id, asked by HTTP Basic."""

@@ -1,0 +1,1 @@
+"""Tokens that end soon, given for a key (RFC 6749)."""
