@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.conftest import SCALE
 from tests.serve.conftest import Server
 from tests.serve.family import children, is_alive, private_bytes, until
 
@@ -29,7 +30,8 @@ NORMAL_S = 1.0
 """The quickest of a few canaries takes less, also on a busy machine; normal is a thousandth of it."""
 BACK_S = 15.0
 """In which connections that were refused or forgotten are gone."""
-MAX_GROWTH_BYTES = 32 << 20
+MAX_GROWTH_BYTES = (128 if SCALE == "full" else 32) << 20
+"""After thousands of connections the allocator keeps what they needed; the next thousands need no more."""
 CANARY = "canary-5e1f0c"
 """Stands in whatever a case sends that nobody is to repeat."""
 

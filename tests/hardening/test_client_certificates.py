@@ -1,9 +1,10 @@
 """Case T043: callers with certificates; one that is not good ends the handshake, and no field stands in for one."""
 
+import http.client
 import json
 import ssl
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -177,3 +178,24 @@ def test_t043_where_a_certificate_is_asked_for_beside_keys_both_are_needed(desk:
 def test_t043_no_field_stands_in_for_a_certificate(desk: Desk, field: str):
     assert desk.status("of another name", field) == 401
     assert desk.status("of another name", field, "X-Forwarded-For: 127.0.0.1", line="GET /metadata") == 401
+
+
+@pytest.mark.parametrize("desk", ALONE, indirect=True)
+def test_t043_one_that_ends_is_good_no_longer_on_a_connection_that_is_kept(desk: Desk):
+    pair = desk.office.authority.certify("brief", ROBOT, lasts=timedelta(seconds=2))
+    context = desk.office.authority.context(pair)
+    connection = http.client.HTTPSConnection(*desk.watched.address, timeout=60, context=context)
+
+    def status() -> int:
+        connection.request("POST", "/predict", GOOD, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        response.read()
+        return response.status
+
+    try:
+        assert status() == 200
+        first = connection.sock
+        until(lambda: status() == 401, "it has ended", limit_s=10)
+        assert connection.sock is first
+    finally:
+        connection.close()

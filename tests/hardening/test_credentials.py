@@ -167,16 +167,10 @@ def _folder(path: Path) -> None:
     path.mkdir()
 
 
-def _link(path: Path) -> None:
-    path.rename(path.with_suffix(".elsewhere"))
-    path.symlink_to(path.with_suffix(".elsewhere"))
-
-
 DAMAGES: dict[str, Callable[[Path], object]] = {
     "missing": Path.unlink,
     "empty": _empty,
     "a folder": _folder,
-    "a link": _link,
     "world-readable": lambda path: path.chmod(0o604),
     "world-writable": lambda path: path.chmod(0o602),
     "a pipe": lambda path: (path.unlink(), os.mkfifo(path)),

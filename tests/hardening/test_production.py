@@ -4,10 +4,11 @@ import http.client
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pytest
@@ -43,7 +44,7 @@ class Case(NamedTuple):
     code: int
     says: str
     options: tuple[str, ...] = ()
-    variables: dict[str, str] = {}
+    variables: Mapping[str, str] = MappingProxyType({})
     bundle: str = "good"
 
 
@@ -201,8 +202,23 @@ def test_t039_a_file_that_cannot_be_read(harbor: Harbor):
 @pytest.mark.parametrize(
     "credentials",
     [
-        *("Bearer admin", "Bearer lading", "Bearer changeme", "Bearer lk_", "Bearer lt_", "Bearer null", "Bearer undefined"),
-        *("Basic YWRtaW46YWRtaW4=", "Basic bGFkaW5nOmxhZGluZw==", "Basic Og==", "Basic YWxpY2U6", "Bearer {}", "Token x"),
+        *(
+            "Bearer admin",
+            "Bearer lading",
+            "Bearer changeme",
+            "Bearer lk_",
+            "Bearer lt_",
+            "Bearer null",
+            "Bearer undefined",
+        ),
+        *(
+            "Basic YWRtaW46YWRtaW4=",
+            "Basic bGFkaW5nOmxhZGluZw==",
+            "Basic Og==",
+            "Basic YWxpY2U6",
+            "Bearer {}",
+            "Token x",
+        ),
     ],
 )
 def test_t039_nobody_is_let_in_by_default(production: Server, credentials: str):

@@ -13,7 +13,16 @@ from .conftest import make
 
 OURS, THEIRS = "https://app.example.com", "https://evil.example"
 ALLOWED = f"{OURS}, http://localhost:3000"
-STRANGE = (THEIRS, "null", f"{OURS}.evil.example", f"{OURS}:8443", OURS.upper(), OURS.replace("s:", ":"), f"{OURS}/", "*")
+STRANGE = (
+    THEIRS,
+    "null",
+    f"{OURS}.evil.example",
+    f"{OURS}:8443",
+    OURS.upper(),
+    OURS.replace("s:", ":"),
+    f"{OURS}/",
+    "*",
+)
 
 
 class Told(NamedTuple):

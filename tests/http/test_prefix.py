@@ -78,7 +78,14 @@ def test_whoever_is_asked_for_credentials_is_asked_under_the_prefix_too(double: 
             return False
 
     app = make(double, root_path=PREFIX, authenticators=[Nobody()])
-    lines = {"/health": 200, "/metadata": 401, "/predict": 401, "/metrics": 401, "/nowhere": 401, "/health/metadata": 401}
+    lines = {
+        "/health": 200,
+        "/metadata": 401,
+        "/predict": 401,
+        "/metrics": 401,
+        "/nowhere": 401,
+        "/health/metadata": 401,
+    }
     for path, status in lines.items():
         for prefix in ("", PREFIX):
             request = f"GET {prefix}{path} HTTP/1.1\r\nhost: x\r\n\r\n".encode()

@@ -141,9 +141,24 @@ def test_a_form_that_does_not_do_is_refused(office: Office, form: str):
 def test_a_client_that_is_not_good_is_challenged(office: Office):
     wrong = office.key[:-10] + ("a" if office.key[-10] != "a" else "b") + office.key[-9:]
     clients = {
-        *("", office.basic(key=wrong), office.basic(id_="00000000"), office.basic(id_="shop"), f"x-api-key: {office.key}"),
-        *(f"authorization: Bearer {office.key}", "authorization: Basic x", "authorization: Basic", office.basic(key="%zz")),
-        *(f"{office.basic()}\r\nx-api-key: x", f"{office.basic()}\r\n{office.basic()}", office.basic(key=f"{office.key} ")),
+        *(
+            "",
+            office.basic(key=wrong),
+            office.basic(id_="00000000"),
+            office.basic(id_="shop"),
+            f"x-api-key: {office.key}",
+        ),
+        *(
+            f"authorization: Bearer {office.key}",
+            "authorization: Basic x",
+            "authorization: Basic",
+            office.basic(key="%zz"),
+        ),
+        *(
+            f"{office.basic()}\r\nx-api-key: x",
+            f"{office.basic()}\r\n{office.basic()}",
+            office.basic(key=f"{office.key} "),
+        ),
     }
     answers = [office.grant(who=client) for client in clients]
     assert {answer.error for answer in answers} == {(401, "invalid_client")}
@@ -157,7 +172,8 @@ def test_a_secret_in_the_body_alone_shows_nobody(office: Office):
 
 
 @pytest.mark.parametrize(
-    "kind", ["application/json", "text/plain", "multipart/form-data; boundary=b", "application/x-www-form-urlencodedx", ""]
+    "kind",
+    ["application/json", "text/plain", "multipart/form-data; boundary=b", "application/x-www-form-urlencodedx", ""],
 )
 def test_another_body_than_a_form_is_refused(office: Office, kind: str):
     field = f"content-type: {kind}" if kind else ""
@@ -165,7 +181,9 @@ def test_another_body_than_a_form_is_refused(office: Office, kind: str):
     assert office.ask("POST /oauth/token", field, office.basic(), body=body).error == (400, "invalid_request")
 
 
-@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded; charset=utf-8", "Application/X-WWW-Form-Urlencoded"])
+@pytest.mark.parametrize(
+    "kind", ["application/x-www-form-urlencoded; charset=utf-8", "Application/X-WWW-Form-Urlencoded"]
+)
 def test_a_form_is_a_form_however_it_is_written(office: Office, kind: str):
     answer = office.ask("POST /oauth/token", f"content-type: {kind}", office.basic(), body=GRANT.encode())
     assert answer.status == 200
@@ -190,7 +208,12 @@ def test_a_body_is_small_and_stays_so(office: Office):
 
 
 def test_nothing_that_was_sent_is_said_again(office: Office):
-    for form in (f"grant_type=c4nary&{GRANT}", "grant_type=c4nary", f"{GRANT}&scope=c4nary", f"{GRANT}&client_id=c4nary"):
+    for form in (
+        f"grant_type=c4nary&{GRANT}",
+        "grant_type=c4nary",
+        f"{GRANT}&scope=c4nary",
+        f"{GRANT}&client_id=c4nary",
+    ):
         assert "c4nary" not in json.dumps(office.grant(form).body)
 
 

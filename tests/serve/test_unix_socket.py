@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from lading.access.key_file import create_key
+from lading.access.keys.file import create_key
 
 from .conftest import Server
 from .family import masters, until
@@ -36,7 +36,9 @@ class Connection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def ask(path: Path, method: str = "GET", target: str = "/ready", body: str | None = None, **fields: str) -> tuple[int, str]:
+def ask(
+    path: Path, method: str = "GET", target: str = "/ready", body: str | None = None, **fields: str
+) -> tuple[int, str]:
     """Status and body of an answer."""
     connection = Connection(path)
     try:
@@ -82,15 +84,13 @@ def test_it_is_gone_at_the_end(serve: Open, path: Path, request: pytest.FixtureR
 def _tcp_listeners(pid: int) -> list[str]:
     """Sockets that this process listens on by TCP."""
     held = {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()}
-    lines = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/{pid}/net/{name}").read_text().splitlines()]
+    lines = [
+        line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/{pid}/net/{name}").read_text().splitlines()
+    ]
     return [words[1] for words in lines if words[3] == "0A" and f"socket:[{words[9]}]" in held]
 
 
 def test_whoever_may_open_it_may_ask_unless_keys_are_asked_for(serve: Open, path: Path, tmp_path: Path):
-    from datetime import UTC, datetime
-
-    from lading.access.keys.file import create_key
-
     _, key = create_key(tmp_path / "keys.json", "all", datetime.now(UTC))
     serve("--auth", "keys", "--keys-file", str(tmp_path / "keys.json"))
     assert ask(path, target="/metadata")[0] == 401

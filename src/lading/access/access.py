@@ -77,6 +77,9 @@ class Access:
         self._address_rate = address_rate
         self._failure_rate = failure_rate
         self._challenge = ", ".join(dict.fromkeys(each.challenge for each in authenticators)) or "Bearer"
+        self._needed = (
+            "this needs credentials" if authenticators else "this needs a certificate of a name that is taken"
+        )
         self._refreshed = clock()
 
     def refresh(self) -> None:
@@ -144,7 +147,7 @@ class Access:
         if credentials is None and certified is not None and self.clock() < certified.until:
             return self.caller_of(certified, usual_rate)
         if credentials is None:
-            raise Unauthenticated("this needs credentials", challenge=self._challenge)
+            raise Unauthenticated(self._needed, challenge=self._challenge)
         authenticator = self._authenticator(credentials)
         if authenticator is None:
             raise self._refusal(Unauthenticated("the credentials are not good"), address)

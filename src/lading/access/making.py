@@ -54,7 +54,7 @@ def methods_of(settings: Settings) -> Sequence[str]:
         if method not in known:
             near = get_close_matches(method, known, 1)
             hint = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(known)}"
-            raise SettingsError("--auth: expected words for who is asked", hint=hint)
+            raise SettingsError("--auth: expected ways to show who asks, with commas between", hint=hint)
     if NETWORK in methods and len(methods) > 1:
         raise SettingsError("--auth network says that nobody is asked here, and stands alone")
     if CERTIFICATE in methods and not settings.client_ca_file:

@@ -161,7 +161,7 @@ class Bucket:
         """What somebody is told who has asked too often, with the time after which they may again."""
         unit = _UNITS.get(self.rate.seconds, f"in {self.rate.seconds} s")
         return RateLimited(
-            f"no more than {self.rate.requests} requests {unit}",
+            f"no more than {self.rate.requests} request{'s' * (self.rate.requests != 1)} {unit}",
             retry_after_s=self._wait_s(now),
             hint="ask less often, or with several rows in one request",
         )

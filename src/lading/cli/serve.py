@@ -62,4 +62,4 @@ def serve(target: Target, settings_now: Callable[[], Settings]) -> None:
             try:
                 serve_alone(target, settings, listener, announce)
             finally:
-                unlink(listener)
+                unlink(settings)

@@ -81,8 +81,9 @@ def make_app(
         await router.not_found(scope, receive, send)
 
     router.default = unknown
-    app: ASGIApp = router
+    app: ASGIApp = ExchangeMiddleware(router, accounts, is_closing=lambda: service.is_draining)
     if settings.cors_origins:
+        # Around all that answers: a page that may not read a problem would be told of a broken network.
         app = CORSMiddleware(
             app,
             allow_origins=words(settings.cors_origins),
@@ -90,6 +91,5 @@ def make_app(
             allow_headers=["authorization", "content-type", "x-api-key", "x-correlation-id", "x-request-id"],
             expose_headers=["retry-after", "x-correlation-id", "x-model", "x-request-id"],
         )
-    app = ExchangeMiddleware(app, accounts, is_closing=lambda: service.is_draining)
     app = PrefixMiddleware(app, settings.root_path) if settings.root_path else app
     return Application(app, tuple(routes), admission)

@@ -49,6 +49,8 @@ class Lane:
         self.accounts = accounts
         self.admission = admission
         self.limits_addresses = bool(service.settings.address_rate_limit)
+        # Whether it matters who asks, or from where.
+        self.asks = self.limits_addresses or not admission.is_open
         self._fields: object = None
         self._label = ""
         self._tops: dict[int, bytes] = {}
@@ -171,7 +173,9 @@ class LaneProtocol(GuardedProtocol):
                 return False
             head = found
             self._usual, self._usual_head = data[:end], head
-        if not self._lane.admission.is_open and self._caller(head) is None:
+        admission = self._lane.admission
+        now = admission.access.clock() if self._lane.asks else 0.0
+        if not admission.is_open and self._caller(head, now) is None:
             self._usual = b""
             return False
         excess = len(data) - end - head.length
@@ -183,10 +187,10 @@ class LaneProtocol(GuardedProtocol):
         if excess < 0:
             self._begun = data
         else:
-            self._answer(head, data[end:])
+            self._answer(head, data[end:], now)
         return True
 
-    def _answer(self, head: Head, body: bytes) -> None:
+    def _answer(self, head: Head, body: bytes, now: float) -> None:
         lane = self._lane
         request = head.request or new_id()
         ids = Ids(request, head.correlation or request)
@@ -194,7 +198,8 @@ class LaneProtocol(GuardedProtocol):
         self._is_kept = head.is_kept
         try:
             service = lane.service
-            self._spend(head, exchange)
+            if lane.asks:
+                self._spend(head, exchange, now)
             may_take_s = timeout_s(head.timeout_ms, lane.timeout_s) if head.timeout_ms else lane.timeout_s
             decoded = service.decoder.json(body)
             rows = decoded.rows
@@ -205,10 +210,10 @@ class LaneProtocol(GuardedProtocol):
         except Exception as error:
             self._fail(error)
 
-    def _caller(self, head: Head) -> Caller | None:
+    def _caller(self, head: Head, now: float) -> Caller | None:
         """Who asks, and may; None where that is to be found out, or to be refused."""
         admission = self._lane.admission
-        caller, now = head.caller or self._certified_caller(), admission.access.clock()
+        caller = head.caller or self._certified_caller()
         if caller is None or admission.access.holds(caller, now):
             return caller
         self._certified = None
@@ -222,18 +227,18 @@ class LaneProtocol(GuardedProtocol):
             self._certified = admission.certified(self.certified)
         return self._certified
 
-    def _spend(self, head: Head, exchange: Exchange) -> None:
+    def _spend(self, head: Head, exchange: Exchange, now: float) -> None:
         """Count the request of a caller, and of an address, who may not ask as often as they like."""
         lane = self._lane
         if lane.limits_addresses:
             bucket = lane.admission.bucket_of(self.client, head.forwarded)
             if bucket is not None:
-                spend(bucket, lane.admission.access.clock())
+                spend(bucket, now)
         caller = head.caller or self._certified
         if caller is not None:
             exchange.caller = caller.principal.name
             if caller.bucket is not None:
-                spend(caller.bucket, lane.admission.access.clock())
+                spend(caller.bucket, now)
 
     def _done(self, outcome: Outcome) -> None:
         """Make the answer of the request in flight; it is sent with those of its batch."""

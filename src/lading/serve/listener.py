@@ -67,11 +67,11 @@ def _is_left_over(path: str) -> bool:
     return True
 
 
-def unlink(listener: socket.socket) -> None:
-    """Take away the name of a socket in the file system."""
-    if listener.family == socket.AF_UNIX:
+def unlink(settings: Settings) -> None:
+    """Take away the name of the socket in the file system, if it has one."""
+    if settings.unix_socket:
         with contextlib.suppress(OSError):
-            os.unlink(listener.getsockname())
+            os.unlink(settings.unix_socket)
 
 
 async def listen_on(

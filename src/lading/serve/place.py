@@ -7,7 +7,7 @@ import socket
 
 import msgspec
 
-from lading.access.making import methods_of
+from lading.access.making import CERTIFICATE, methods_of
 from lading.settings import Settings
 
 _CREDENTIALS = {
@@ -15,7 +15,7 @@ _CREDENTIALS = {
     "basic": "-u NAME",
     "jwt": '-H "Authorization: Bearer $TOKEN"',
     "tokens": '-H "Authorization: Bearer $TOKEN"',
-    "certificate": "--cert CERTIFICATE --key KEY",
+    CERTIFICATE: "--cert CERTIFICATE --key KEY",
 }
 """What curl is told to show who asks; of several ways the first one here."""
 
@@ -38,6 +38,8 @@ def place_of(listener: socket.socket, settings: Settings) -> Place:
     """The place of a service that listens there."""
     methods = methods_of(settings)
     options = [words for method, words in _CREDENTIALS.items() if method in methods][:1]
+    if settings.client_ca_file and CERTIFICATE not in methods:
+        options.append(_CREDENTIALS[CERTIFICATE])
     scheme = "https" if settings.tls_certificate_file else "http"
     if listener.family == socket.AF_UNIX:
         options.insert(0, f"--unix-socket {shlex.quote(listener.getsockname())}")

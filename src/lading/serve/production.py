@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
-from lading.access.making import make_access, methods_of
+from lading.access.making import NETWORK, make_access, methods_of
 from lading.access.rates import Rates
 from lading.errors import NotForProduction
 from lading.serve.tls import Tls
 from lading.settings import Settings, is_loopback
 
-_BASIC = "basic"
+logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     # What reads it stays out of the supervisor.
@@ -39,10 +40,7 @@ def check_settings(settings: Settings) -> None:
     make_access(settings, Rates([], 0, b""), bytes(32))
     tls = Tls.of(settings)
     is_near = settings.unix_socket or settings.trusted_hops or is_loopback(settings.host)
-    if _BASIC in methods_of(settings) and tls is None and not is_near and not settings.insecure:
-        raise NotForProduction(
-            "with --auth basic, passwords would travel unencrypted",
-            hint="--tls-certificate-file and --tls-key-file, or --trusted-hops for the proxy that has TLS",
-        )
+    if tls is None and not is_near and methods_of(settings) not in ((), (NETWORK,)):
+        logger.warning("credentials travel unencrypted: --tls-certificate-file, or --trusted-hops for a proxy with TLS")
     if settings.insecure and settings.production:
         raise NotForProduction("--production and --insecure contradict each other", hint="leave out one of them")

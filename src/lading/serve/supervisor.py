@@ -261,7 +261,7 @@ class Supervisor:
             await _wait(self._is_hurried, self._drain_s)
         self._has_drained.set()
         self._standby.close()
-        unlink(self._listener)
+        unlink(self._settings)
         self._listener.close()  # who holds it last lets callers wait for an answer that nobody gives
         if self._current is not None:
             await self._finish(self._current)

@@ -42,13 +42,16 @@ class Tls:
                 raise SettingsError("--client-ca-file needs TLS", hint="--tls-certificate-file and --tls-key-file")
             return None
         if not certificate or not key:
-            raise SettingsError("TLS needs both", hint="--tls-certificate-file and --tls-key-file")
+            missing = "--tls-certificate-file" if key else "--tls-key-file"
+            raise SettingsError("TLS needs a certificate and its private key", hint=missing)
         read_secret_file(Path(key), strict=settings.production)
         try:
             return cls(_context(settings), Path(certificate), Path(key))
         except (OSError, ssl.SSLError) as error:
-            reason = error.reason if isinstance(error, ssl.SSLError) else error.strerror
-            raise SettingsError(f"TLS cannot begin with these files: {reason or type(error).__name__}") from None
+            reason = getattr(error, "reason", None) or error.strerror  # a passphrase that is asked for gives no reason
+            files = [certificate, key, settings.client_ca_file, settings.client_crl_file]
+            hint = f"look at {', '.join(filter(None, files))}"
+            raise SettingsError(f"TLS cannot begin: {reason or 'a file is not what it should be'}", hint=hint) from None
 
     def refresh(self) -> None:
         """Take the certificate anew where its files have changed; new connections get it."""

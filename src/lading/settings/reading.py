@@ -11,14 +11,26 @@ from typing import Any
 import msgspec
 
 from lading.errors import SettingsError
-from lading.settings.table import LIMITS, SETTINGS, Limits, Setting, Settings
-from lading.settings.values import is_loopback, networks, rate
+from lading.settings.table import LIMITS, SETTINGS, Form, Limits, Setting, Settings
+from lading.settings.values import is_loopback, networks, origins, path, rate
 
 PREFIX = "LADING_"
 TESTS_PREFIX = "LADING_TEST_"  # what the tests are told is no setting
 CONFIG_NAME = "lading.toml"
 _TABLES = {"models": "[serve.models.NAME]", "routes": '[serve.routes."/PATH"]'}
 """In the table `[serve]`: limits of one model or of one route each, which cannot be said elsewhere."""
+
+_FORMS: dict[Form, tuple[Callable[[str], object], str, str | None]] = {
+    "networks": (
+        networks,
+        "addresses and networks, as 10.0.0.0/8,192.168.1.7",
+        "a network is named by its first address",
+    ),
+    "rate": (rate, "a rate, as 100/s, 1000/m or 5000/h", None),
+    "origins": (origins, "where pages are, as https://app.example.com", "an origin has a scheme, and no path"),
+    "path": (path, "a path, as /models/iris", "it begins with a slash, and ends without one"),
+}
+"""What reads each form, or raises a `ValueError`; what is told then, and a hint."""
 
 
 def load_settings(
@@ -108,14 +120,9 @@ def _checked_each(limits: dict[str, Any], where: str) -> Limits:
 
 
 def _check_form(setting: Setting, text: str, where: str) -> None:
-    read: Callable[[str], object]
-    if setting.is_networks:
-        read, expected = networks, "addresses and networks, as 10.0.0.0/8,192.168.1.7"
-        hint = "a network is named by its first address"
-    elif setting.is_rate:
-        read, expected, hint = rate, "a rate, as 100/s, 1000/m or 5000/h", None
-    else:
+    if not setting.form:
         return
+    read, expected, hint = _FORMS[setting.form]
     try:
         read(text)
     except ValueError:

@@ -7,6 +7,8 @@ from typing import Literal, get_args
 import msgspec
 
 LogFormat = Literal["auto", "text", "json"]
+Form = Literal["", "networks", "rate", "origins", "path"]
+"""What a text is, where it is not any text."""
 Limits = dict[str, int | float | str]
 """Settings of one model or of one route, by name."""
 
@@ -19,8 +21,7 @@ class Setting(msgspec.Struct, frozen=True):
     sentence: str
     minimum: float | None = None
     choices: tuple[str, ...] = ()
-    is_networks: bool = False
-    is_rate: bool = False
+    form: Form = ""
     is_secret: bool = False
 
 
@@ -57,16 +58,14 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("client_names", "", "Names that a caller's certificate may have, where not all do."),
     Setting("client_scopes", "predict:*,models:read", "What a caller with a certificate may do."),
     Setting(
-        "rate_limit", "", "How often each caller may ask, as 100/s, 1000/m or 5000/h; empty for no limit.", is_rate=True
+        "rate_limit", "", "How often each caller may ask, as 100/s, 1000/m or 5000/h; empty for no limit.", form="rate"
     ),
     Setting(
-        "address_rate_limit", "", "How often each address may ask; behind a proxy, see --trusted-hops.", is_rate=True
+        "address_rate_limit", "", "How often each address may ask; behind a proxy, see --trusted-hops.", form="rate"
     ),
-    Setting(
-        "failure_rate_limit", "60/m", "How often an address may bring credentials that are not good.", is_rate=True
-    ),
-    Setting("cors_origins", "", "Web pages that may ask from a browser, as https://app.example.com."),
-    Setting("root_path", "", "Path under which a proxy offers the service, as /models/iris."),
+    Setting("failure_rate_limit", "60/m", "How often an address may bring credentials that are not good.", form="rate"),
+    Setting("cors_origins", "", "Web pages that may ask from a browser, as https://app.example.com.", form="origins"),
+    Setting("root_path", "", "Path under which a proxy offers the service, as /models/iris.", form="path"),
     Setting("unix_socket", "", "Path of a socket to listen on, in place of host and port."),
     Setting("max_expansion", 100.0, "How many times its size a compressed body may become.", minimum=1),
     Setting("workers", 1, "Processes that answer, sharing the model's memory; 1 does without a supervisor.", minimum=1),
@@ -107,7 +106,7 @@ SETTINGS: tuple[Setting, ...] = (
         "trusted_hops",
         "",
         "Proxies in front, which both limits spare: addresses and networks, as 10.0.0.0/8,192.168.1.7.",
-        is_networks=True,
+        form="networks",
     ),
     Setting(
         "drain_s",

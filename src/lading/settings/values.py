@@ -9,6 +9,8 @@ from typing import NamedTuple
 Network = IPv4Network | IPv6Network
 
 _RATE = re.compile(r"([1-9][0-9]{0,8})/([smh])")
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?|https?://\[[0-9a-f:]+\](?::[0-9]{1,5})?")
+_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]{1,64}){0,8}")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -35,6 +37,29 @@ def rate(text: str) -> Rate | None:
     if match is None:
         raise ValueError("expected a rate")
     return Rate(int(match[1]), _SECONDS[match[2]])
+
+
+def origins(text: str) -> tuple[str, ...]:
+    """The origins of pages (RFC 6454) between the commas of a text; `*` is all of them.
+
+    Raises:
+        ValueError: one of them is none.
+    """
+    found = words(text)
+    if not all(origin == "*" or _ORIGIN.fullmatch(origin) for origin in found):
+        raise ValueError("expected origins")
+    return found
+
+
+def path(text: str) -> str:
+    """The path that a text is, which has no slash at its end; it may be empty.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not _PATH.fullmatch(text):
+        raise ValueError("expected a path")
+    return text
 
 
 def words(text: str) -> tuple[str, ...]:

@@ -145,5 +145,5 @@ def _refuse_open_road(settings: Settings) -> None:
     is_private = is_loopback(settings.host) or settings.unix_socket or settings.tls_certificate_file
     if is_private or settings.trusted_hops or settings.insecure:
         return
-    hint = "--tls-certificate-file, or --trusted-hops with the proxy that speaks TLS, or --insecure"
+    hint = "--tls-certificate-file and --tls-key-file, or --trusted-hops with the proxy that speaks TLS"
     raise NotForProduction("--auth basic would send passwords readable through the network", hint=hint)

@@ -106,7 +106,8 @@ class TrustStore:
         entry = self._by_id.get(envelope.key_id)
         if entry is None:
             message = f"{shown(str(bundle))} is signed by an unknown key id, {short(envelope.key_id)}"
-            hint = f"{self._in_words}; if you know whose it is: lading trust add THEIR.pub"
+            where = "" if self.folder == trust_folder() else f" --trust {self.folder}"
+            hint = f"{self._in_words}; if you know whose it is: lading trust add THEIR.pub{where}"
             raise Untrusted(message, hint=hint, code="bundle.unknown_key")
         digest = signed_digest(bundle, envelope, entry.key)
         now = self._clock()
