@@ -86,7 +86,7 @@ CASES = {
     "another host with keys": Case(USAGE, ":: can be reached from elsewhere", ("--host", "::", "--auth", "keys")),
     "another host by name": Case(USAGE, "can be reached from elsewhere", ("--host", "example.com")),
     "passwords in the open": Case(FAILED, "passwords", ("--production", "--auth", "basic", "--host", "0.0.0.0")),
-    "half of TLS": Case(USAGE, "TLS needs both", ("--tls-key-file", "{}/open.json")),
+    "half of TLS": Case(USAGE, "TLS needs", ("--tls-key-file", "{}/open.json")),
     "certificates without TLS": Case(USAGE, "needs TLS", ("--client-ca-file", "{}/open.json")),
     "certificates of nobody": Case(USAGE, "who signs them", ("--auth", "certificate")),
     "unsigned": Case(FAILED, "is unsigned", PRODUCTION, bundle="unsigned"),

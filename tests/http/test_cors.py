@@ -135,7 +135,6 @@ def test_without_the_setting_origins_mean_nothing(ask: Ask, double: Any):
     assert refused.status == 405
 
 
-@pytest.mark.xfail(reason="problems are written outside of CORSMiddleware, and lack its fields")
 @pytest.mark.parametrize(
     ("line", "body"), [("POST /predict", b'{"x": "a"}'), ("POST /predict", b"{"), ("GET /nowhere", b"")]
 )

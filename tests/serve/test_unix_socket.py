@@ -71,10 +71,7 @@ def test_it_is_served_there_and_nowhere_else(serve: Open, path: Path):
     assert _tcp_listeners(server.process.pid) == []
 
 
-def test_it_is_gone_at_the_end(serve: Open, path: Path, request: pytest.FixtureRequest):
-    if request.node.callspec.params["serve"] == "1":
-        reason = "asyncio has closed the socket by then, so that `listener.unlink` cannot find out its name"
-        request.applymarker(pytest.mark.xfail(reason=reason))
+def test_it_is_gone_at_the_end(serve: Open, path: Path):
     server = serve()
     server.signal(signal.SIGTERM)
     assert server.wait() == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope
@@ -56,12 +57,13 @@ async def read_body(scope: Scope, receive: Receive, *, max_bytes: int, max_s: fl
         ) from None
 
 
-async def linger(receive: Receive) -> None:
+async def linger(receive: Receive, max_bytes: float = math.inf) -> None:
     """Read on and keep nothing for a moment, so that a caller who still sends gets to read the refusal."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_LINGER_S):
-            while (message := await receive())["type"] == "http.request" and message.get("more_body"):
-                pass
+            left = max_bytes
+            while left > 0 and (message := await receive())["type"] == "http.request" and message.get("more_body"):
+                left -= len(message.get("body", b""))
 
 
 async def _collect(receive: Receive, max_bytes: int, expansion: Expansion | None) -> bytes:

@@ -136,5 +136,5 @@ async def _send_problem(
     headers = [field for field in response.raw_headers if field[0] != b"connection"] + [(b"connection", b"close")]
     await sender({"type": "http.response.start", "status": response.status_code, "headers": headers})
     await sender({"type": "http.response.body", "body": response.body, "more_body": True})
-    await linger(receive)
+    await linger(receive, max_bytes=math.inf if isinstance(error, BodyTooLarge) else _MANY_BYTES)
     await sender({"type": "http.response.body", "body": b"", "more_body": False})

@@ -76,7 +76,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._refusal: LadingError | None = None
         self.is_refused = False
         self._head_bytes = self._fed_bytes = 0
-        self._is_in_head = False
+        self._is_in_head = self._is_in_body = False
         self._heads = 0
         self._unread_since: float | None = None
         self._waits_since: float | None = self.loop.time()
@@ -156,11 +156,15 @@ class GuardedProtocol(HttpToolsProtocol):
         self._waits_since = None
         self._within(check_head, self.parser.get_method(), self.url, self.parser.get_http_version(), self.headers)
         super().on_headers_complete()
+        self._is_in_body = True
 
     def on_message_complete(self) -> None:
         """A message has ended; what comes next is a head."""
         super().on_message_complete()
+        self._is_in_body = False
         self.is_between = True
+        if self.cycle.response_complete:  # its answer did not wait for its body
+            self._waits_since = self.loop.time()
 
     # --- refusals
 
@@ -186,13 +190,32 @@ class GuardedProtocol(HttpToolsProtocol):
         self.is_refused = True
         self._waits_since = None
         self._refusal = error
-        if self.cycle is None or self.cycle.response_complete:
+        if self._is_in_body:
+            self._give_up(self.cycle, error)
+        elif self.cycle is None or self.cycle.response_complete:
+            self._send_refusal(error)
+
+    def _give_up(self, cycle: Any, error: LadingError) -> None:
+        """Refuse a request of which the body cannot be read, unless it has its answer; nobody waits for the body."""
+        was_answered, cycle.response_complete = cycle.response_started, True
+        if self.pipeline:  # it has not begun: those before it are answered first
+            self.pipeline.popleft()
+            return
+        cycle.disconnected = True
+        cycle.message_event.set()
+        if was_answered:
+            self._linger()
+        else:
             self._send_refusal(error)
 
     def on_response_complete(self) -> None:
         """Go on with what has been pipelined; the last of it may have been refused."""
+        is_last = not self.pipeline
         super().on_response_complete()
-        if self.is_refused and self._refusal is not None and self.cycle.response_complete:
+        if not is_last:
+            return
+        self._waits_since = self.loop.time()
+        if self.is_refused and self._refusal is not None:
             self._send_refusal(self._refusal)
 
     def _send_refusal(self, error: LadingError) -> None:
