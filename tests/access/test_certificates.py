@@ -26,11 +26,19 @@ def test_the_first_alternative_name_is_who_asks():
     assert principal.until == 2146296883
 
 
-@pytest.mark.parametrize("name", ["robot.example", "robot"])
-def test_a_name_that_is_taken_lets_in(name: str):
-    principal = certificates(name).principal_of(SHOWN)
+@pytest.mark.parametrize(("name", "shown"), [("robot.example", SHOWN), ("robot", SHOWN | {"subjectAltName": ()})])
+def test_a_name_that_is_taken_lets_in(name: str, shown: dict[str, Any]):
+    principal = certificates(name).principal_of(shown)
     assert principal is not None
     assert principal.name == f"certificate:{name}"
+
+
+def test_the_common_name_does_not_count_beside_others():
+    assert certificates("robot").principal_of(SHOWN) is None
+
+
+def test_a_certificate_that_is_only_needed_shows_nobody():
+    assert certificates(is_needed=True).principal_of(SHOWN) is None
 
 
 @pytest.mark.parametrize("shown", [None, {}, SHOWN], ids=["none", "empty", "another name"])

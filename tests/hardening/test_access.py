@@ -570,12 +570,7 @@ def test_t042_a_new_key_is_taken_within_seconds(house: House):
 # --- T050: nobody's body, inside TLS too
 
 
-def test_t050_a_body_without_end_of_nobody_is_refused_before_it_is_read(house: House, request: pytest.FixtureRequest):
-    if house.context is not None:
-        reason = (
-            "uvloop goes on reading for 30 s after a connection in TLS was closed: `ssl_shutdown_timeout` is not said"
-        )
-        request.applymarker(pytest.mark.xfail(reason=reason))
+def test_t050_a_body_without_end_of_nobody_is_refused_before_it_is_read(house: House):
     pids = house.watched.pids
     for framing in ("Transfer-Encoding: chunked", f"Content-Length: {1 << 30}"):
         head = f"POST /predict HTTP/1.1\r\nHost: x\r\n{JSON}\r\n{framing}\r\n\r\n".encode()

@@ -201,9 +201,6 @@ def test_t043_one_that_ends_is_good_no_longer_on_a_connection_that_is_kept(desk:
         connection.close()
 
 
-@pytest.mark.xfail(
-    reason="only the server's own certificate is read again; the list of revoked ones needs `lading reload`"
-)
 @pytest.mark.parametrize("desk", ALONE[:1], indirect=True)
 def test_t043_one_that_is_revoked_while_it_serves_is_refused(desk: Desk):
     authority, pairs = desk.office.authority, desk.office.pairs

@@ -35,12 +35,7 @@ def narrow(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Ser
         server.end()
 
 
-def test_t049_who_says_nothing_takes_no_place_from_who_does(
-    narrow: tuple[Server, Authority], request: pytest.FixtureRequest
-):
-    if request.node.callspec.params["narrow"] == "tls":
-        reason = "whoever is in the handshake is not counted, so one address takes all descriptors for 5 s at a time"
-        request.applymarker(pytest.mark.xfail(reason=reason))
+def test_t049_who_says_nothing_takes_no_place_from_who_does(narrow: tuple[Server, Authority]):
     server, authority = narrow
     host, port = server.url.rpartition("/")[2].split(":")
     context = authority.context() if server.url.startswith("https") else None

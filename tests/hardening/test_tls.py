@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from lading.serve.listener import HANDSHAKE_S
+from lading.serve.door import HANDSHAKE_S
 
 from .conftest import HEADER_TIMEOUT_S, OPTIONS, begun
 from .oracle import Quick, Watched, under_oracle

@@ -144,7 +144,6 @@ def test_a_page_that_is_named_may_read_a_refusal_too(ask: Ask, line: str, body: 
     assert answer.fields["access-control-allow-origin"] == OURS
 
 
-@pytest.mark.xfail(reason="the ordinary road says `vary: Origin` to everybody, the lane does not")
 def test_both_roads_say_the_same_to_who_has_no_origin(double: Any, runner: asyncio.Runner):
     request = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 10\r\n\r\n"
     app = make(double, cors_origins=ALLOWED)

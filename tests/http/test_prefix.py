@@ -112,7 +112,6 @@ def test_no_answer_names_the_prefix_twice(ask: Ask):
         assert PREFIX * 2 not in ask(f"GET {PREFIX}{path}")[1]
 
 
-@pytest.mark.xfail(reason="the supervisor knows no prefix: a probe under it fails until workers answer")
 def test_health_under_the_prefix_is_told_while_nobody_serves(runner: asyncio.Runner):
     async def asked() -> bytes:
         with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from lading.access.making import CERTIFICATE, methods_of
@@ -47,7 +47,7 @@ class Certificates:
         Raises:
             Unauthenticated: there has to be one.
         """
-        names = list(_names(certificate or {}))
+        names = _names(certificate or {})
         taken = [name for name in names if not self._names or name in self._names]
         if certificate and taken and not self._is_needed:
             until = ssl.cert_time_to_seconds(certificate["notAfter"])
@@ -57,15 +57,11 @@ class Certificates:
         return None
 
 
-def _names(certificate: Mapping[str, Any]) -> Iterator[str]:
-    """Alternative names first, as RFC 9525 wants it, then the common one."""
-    for kind, name in certificate.get("subjectAltName", ()):
-        if kind in ("DNS", "URI", "email"):
-            yield name
-    for part in certificate.get("subject", ()):
-        for kind, name in part:
-            if kind == "commonName":
-                yield name
+def _names(certificate: Mapping[str, Any]) -> list[str]:
+    """The alternative names, or where there is none the common one: never both (RFC 6125, 6.4.4)."""
+    alternative = [name for kind, name in certificate.get("subjectAltName", ()) if kind in ("DNS", "URI", "email")]
+    subject = (pair for part in certificate.get("subject", ()) for pair in part)
+    return alternative or [name for kind, name in subject if kind == "commonName"]
 
 
 def _printable(name: str) -> str:

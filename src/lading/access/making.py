@@ -56,7 +56,7 @@ def methods_of(settings: Settings) -> Sequence[str]:
             hint = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(known)}"
             raise SettingsError("--auth: expected ways to show who asks, with commas between", hint=hint)
     if NETWORK in methods and len(methods) > 1:
-        raise SettingsError("--auth network says that nobody is asked here, and stands alone")
+        raise SettingsError("--auth network says that nobody is asked here, and stands alone", hint="--auth network")
     if CERTIFICATE in methods and not settings.client_ca_file:
         raise SettingsError("--auth certificate needs to know who signs them", hint="--client-ca-file ca.pem")
     if settings.production and not methods:

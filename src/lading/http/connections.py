@@ -7,7 +7,6 @@ of the connections that say nothing makes room.
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Sequence
 from typing import Protocol
@@ -29,11 +28,23 @@ class TooManyConnections(HttpError):
         super().__init__(503, "Not now", detail, code="connections.too_many", **fields)
 
 
+class Endable(Protocol):
+    """What a connection is ended by."""
+
+    def abort(self) -> None:
+        """End it at once."""
+
+
 class Connection(Protocol):
     """What is known of a connection."""
 
-    client: tuple[str, int] | None
-    transport: asyncio.Transport
+    @property
+    def client(self) -> tuple[str, int] | None:
+        """Who is connected; None through a Unix socket."""
+
+    @property
+    def transport(self) -> Endable:
+        """What it is ended by."""
 
     @property
     def is_idle(self) -> bool:

@@ -30,7 +30,6 @@ logger = logging.getLogger(__name__)
 
 _BEGINS = b"POST "
 _HEAD_END = b"\r\n\r\n"
-_LAST_END = b"\r\n" + CLOSE + b"\r\n"
 _CORRELATION = b"\r\nx-correlation-id: "
 _NO_HEAD = Head(0)
 
@@ -51,6 +50,9 @@ class Lane:
         self.limits_addresses = bool(service.settings.address_rate_limit)
         # Whether it matters who asks, or from where.
         self.asks = self.limits_addresses or not admission.is_open
+        self.vary = b"vary: Origin\r\n" if service.settings.cors_origins else b""
+        self.end = b"\r\n" + self.vary + b"\r\n"
+        self.last_end = b"\r\n" + CLOSE + self.vary + b"\r\n"
         self._fields: object = None
         self._label = ""
         self._tops: dict[int, bytes] = {}
@@ -257,7 +259,7 @@ class LaneProtocol(GuardedProtocol):
             self._fail(error)
             return
         top = self._lane.top(self.server_state.default_headers, len(body))
-        end = _LAST_END if self._is_last() else _HEAD_END
+        end = self._lane.last_end if self._is_last() else self._lane.end
         self._reply = b"".join((top, request, _CORRELATION, ids.correlation.encode(), end, body))
         self._lane.answer(self)
 
@@ -268,7 +270,7 @@ class LaneProtocol(GuardedProtocol):
         response = problem(refusal, exchange.ids.request)
         exchange.status = response.status_code
         fields = self.server_state.default_headers
-        self._reply = response_bytes(response, fields, exchange.ids, is_closing=self._is_last())
+        self._reply = response_bytes(response, fields, exchange.ids, is_closing=self._is_last(), after=self._lane.vary)
         self._lane.accounts.close(exchange, "POST")
         self.send()
 

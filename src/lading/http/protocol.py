@@ -6,7 +6,7 @@ The parser is httptools' (llhttp, strict). What it tolerates and what nobody sho
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sized
+from collections.abc import Callable, Sized
 from typing import Any
 
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -56,6 +56,7 @@ class GuardedProtocol(HttpToolsProtocol):
         is_between: no byte of a message has arrived since the last one ended.
         is_refused: nothing that arrives now is read any more.
         certified: whom the certificate of the connection shows.
+        on_made: called first when the connection is there.
     """
 
     def __init__(
@@ -79,15 +80,18 @@ class GuardedProtocol(HttpToolsProtocol):
         self._is_in_head = self._is_in_body = False
         self._heads = 0
         self._unread_since: float | None = None
+        self._closing_since: float | None = None
         self._waits_since: float | None = self.loop.time()
         self.is_between = True
         self.certified: Principal | None = None
+        self.on_made: Callable[[], None] = lambda: None
 
     # --- who is connected
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Come in, or be told that there are too many."""
         super().connection_made(transport)
+        self.on_made()
         self.flow = _Flow(transport, self.pipeline)
         try:
             self._everybody.enter(self)
@@ -243,6 +247,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def sweep(self, now: float) -> None:
         """End a connection that has had its time: for a head, to begin with one, or to read what was answered."""
+        if self.transport.is_closing():
+            self._end_closing(now)
         if not self.flow.write_paused:
             self._unread_since = None
         elif self._unread_since is None:
@@ -256,3 +262,9 @@ class GuardedProtocol(HttpToolsProtocol):
             self._refuse(TooSlow())
         elif not self._is_in_head and waited_s > self._settings.keep_alive_s:
             self.transport.close()
+
+    def _end_closing(self, now: float) -> None:
+        """End a connection that was closed, and whose caller goes on: within TLS, all that it sends would be read."""
+        self._closing_since = self._closing_since or now
+        if now - self._closing_since > _LINGER_S and not self.transport.get_write_buffer_size():
+            self.transport.abort()

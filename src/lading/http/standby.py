@@ -30,7 +30,7 @@ def make_standby(
     """
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        path, is_reading = scope["path"], scope["method"] in ("GET", "HEAD")
+        path, is_reading = scope["path"].removeprefix(scope.get("root_path", "")), scope["method"] in ("GET", "HEAD")
         scope["lading"].route = path if path in ("/health", "/ready", "/metrics", "/predict") else "unknown"
         if path == "/health" and is_reading:
             await Response(b'{"status":"alive"}\n', media_type="application/json")(scope, receive, send)

@@ -14,8 +14,16 @@ Fields = Iterable[tuple[bytes, bytes]]
 CLOSE = b"connection: close\r\n"
 
 
-def response_bytes(response: Response, before: Fields, ids: Ids, *, is_closing: bool) -> bytes:
-    """A whole answer, with the fields in the order in which the application's own server writes them."""
+def response_bytes(response: Response, before: Fields, ids: Ids, *, is_closing: bool, after: bytes = b"") -> bytes:
+    """A whole answer, with the fields in the order in which the application's own server writes them.
+
+    Args:
+        response: what is answered.
+        before: fields of the server's own.
+        ids: of the request.
+        is_closing: the connection ends with this answer.
+        after: the last fields, as bytes.
+    """
     has_close = False
     parts = [STATUS_LINE[response.status_code]]
     for name, value in (*before, *response.raw_headers):
@@ -24,7 +32,7 @@ def response_bytes(response: Response, before: Fields, ids: Ids, *, is_closing: 
     parts.append(ids_bytes(ids))
     if is_closing and not has_close:
         parts.append(CLOSE)
-    parts += (b"\r\n", bytes(response.body))
+    parts += (after, b"\r\n", bytes(response.body))
     return b"".join(parts)
 
 

@@ -9,15 +9,11 @@ import os
 import socket
 import stat
 from collections.abc import Callable
-from typing import Any
 
 from lading.errors import UsageError
-from lading.serve.tls import Tls
 from lading.settings import Settings
 
 BACKLOG = 2048
-HANDSHAKE_S = 5.0
-"""As long as a head may take by default: whoever connects and says nothing is not waited for."""
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -74,23 +70,8 @@ def unlink(settings: Settings) -> None:
             os.unlink(settings.unix_socket)
 
 
-async def listen_on(
-    loop: asyncio.AbstractEventLoop, listener: socket.socket, make: Callable[..., Any], tls: Tls | None
-) -> asyncio.AbstractServer:
-    """A server that accepts on a listening socket.
-
-    Args:
-        loop: where it runs.
-        listener: the socket.
-        make: makes the protocol of a connection.
-        tls: with which connections begin; None for none.
-    """
-    options = {"sock": listener, "backlog": BACKLOG, **tls_options(tls)}
-    if listener.family == socket.AF_UNIX:
-        return await loop.create_unix_server(make, **options)
-    return await loop.create_server(make, **options)
-
-
-def tls_options(tls: Tls | None) -> dict[str, Any]:
-    """How an event loop is told that connections begin with TLS."""
-    return {} if tls is None else {"ssl": tls.context, "ssl_handshake_timeout": HANDSHAKE_S}
+async def listen_on(listener: socket.socket, make: Callable[[], asyncio.Protocol]) -> asyncio.AbstractServer:
+    """A server of this event loop that accepts on a listening socket; `make` makes the protocol of a connection."""
+    loop = asyncio.get_running_loop()
+    listen = loop.create_unix_server if listener.family == socket.AF_UNIX else loop.create_server
+    return await listen(make, sock=listener, backlog=BACKLOG)

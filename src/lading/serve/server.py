@@ -21,6 +21,7 @@ from lading.http.lane import Lane, LaneProtocol
 from lading.http.protocol import GuardedProtocol
 from lading.http.uvicorn_internals import is_tested
 from lading.serve.composition import Composition
+from lading.serve.door import Door
 from lading.serve.listener import listen_on
 from lading.serve.tls import Tls
 
@@ -44,11 +45,14 @@ class Server(uvicorn.Server):
     """
 
     def __init__(self, composition: Composition) -> None:
-        super().__init__(_config(composition))
+        settings = composition.service.settings
+        everybody = Connections.of(settings)
+        super().__init__(_config(composition, everybody))
         self.unanswered = 0
         self._service = composition.service
         self._access = composition.admission.access
-        self._tls = Tls.of(composition.service.settings)
+        self._everybody = everybody
+        self._tls = Tls.of(settings)
 
     @property
     def signals(self) -> Mapping[int, Callable[[], None]]:
@@ -88,11 +92,17 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and from now on let nobody hold the interpreter for long."""
         sys.setswitchinterval(_SWITCH_S)
-        loop, state = asyncio.get_running_loop(), self.server_state
         protocol: Any = self.config.http_protocol_class
-        make = partial(protocol, config=self.config, server_state=state, app_state={})
-        self.servers: list[Any] = [await listen_on(loop, each, make, self._tls) for each in sockets or ()]
+        make = partial(protocol, config=self.config, server_state=self.server_state, app_state={})
+        self.servers: list[Any] = [await self._listen(each, make) for each in sockets or ()]
         self.started = True
+
+    async def _listen(self, listener: socket.socket, make: Callable[[], GuardedProtocol]) -> Any:
+        if self._tls is None:
+            return await listen_on(listener, make)
+        door = Door(listener, make, self._everybody, self._tls)
+        door.open()
+        return door
 
     async def on_tick(self, counter: int) -> bool:
         """Look after what uvicorn looks after, and now and then after connections whose time is over."""
@@ -135,10 +145,10 @@ def _within(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> Callabl
     return handle
 
 
-def protocol_of(composition: Composition) -> Callable[..., GuardedProtocol]:
+def protocol_of(composition: Composition, everybody: Connections) -> Callable[..., GuardedProtocol]:
     """What makes the protocol of a connection: with the lane, unless it is off."""
     settings, accounts = composition.service.settings, composition.accounts
-    everybody, certificates = Connections.of(settings), Certificates.of(settings)
+    certificates = Certificates.of(settings)
     if settings.lane and not is_tested(uvicorn.__version__):
         logger.warning("the fast lane is off: it has not been tried with uvicorn %s", uvicorn.__version__)
     elif settings.lane:
@@ -149,11 +159,11 @@ def protocol_of(composition: Composition) -> Callable[..., GuardedProtocol]:
     )
 
 
-def _config(composition: Composition) -> uvicorn.Config:
+def _config(composition: Composition, everybody: Connections) -> uvicorn.Config:
     settings = composition.service.settings
     return uvicorn.Config(
         composition.app,
-        http=protocol_of(composition),  # type: ignore[arg-type]
+        http=protocol_of(composition, everybody),  # type: ignore[arg-type]
         ws="none",
         lifespan="off",
         log_config=None,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 from typing import Any
 
@@ -11,22 +10,23 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
+from lading.access.certificates import Certificates
 from lading.access.making import make_access
 from lading.access.rates import Rates
 from lading.http.accounts import Accounts
 from lading.http.admission import Admission
 from lading.http.body import linger
 from lading.http.connections import Connections, descriptors
+from lading.http.prefix import PrefixMiddleware
 from lading.http.protocol import GuardedProtocol
 from lading.http.standby import make_standby
 from lading.monitor.counters import SharedCounters
 from lading.monitor.exposition import exposition
 from lading.monitor.slots import Slots
-from lading.serve.listener import tls_options
+from lading.serve.door import Door
 from lading.serve.tls import Tls
 from lading.settings import Settings
 
-_ACCEPTED_AT_ONCE = 16
 _MAX_GUESTS = 512
 _PATIENCE_S = 10.0
 """That a connection may last. It has one answer, which takes no time."""
@@ -44,53 +44,35 @@ class Standby:
         self._accounts = Accounts(SharedCounters(slots, SLOT))
         rates = Rates([slot.rates for slot in slots], SLOT, slots.secret)
         admission = Admission(make_access(settings, rates, slots.secret), str, lambda: settings)
-        app = _after_body(make_standby(lambda: self._reason, self._accounts, lambda: exposition(slots), admission))
+        app = make_standby(lambda: self._reason, self._accounts, lambda: exposition(slots), admission)
+        app = _after_body(PrefixMiddleware(app, settings.root_path) if settings.root_path else app)
         self._tls = Tls.of(settings)
+        self._certificates = Certificates.of(settings)
         self._settings = settings
-        self._listener = listener
-        self._listener.setblocking(False)
         self._config = uvicorn.Config(
             app, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False, server_header=False
         )
         self._config.load()
         self._state = ServerState()
-        self._accepting: set[asyncio.Task[Any]] = set()
         # The supervisor needs descriptors for other things than for callers who say nothing.
         self._guests = Connections(min(_MAX_GUESTS, descriptors() // 4))
         self._reason = ""
-        self._is_open = False
+        self._door = Door(listener, self._protocol, self._guests, self._tls)
 
     def open(self, reason: str) -> None:
         """Accept connections as long as the socket is open, and tell the reason to who wants a prediction."""
         self._reason = reason
-        if not self._is_open and self._listener.fileno() >= 0:
-            asyncio.get_running_loop().add_reader(self._listener, self._accept)
-            self._is_open = True
+        if self._tls is not None:
+            self._tls.refresh()
+        self._door.open()
 
     def close(self) -> None:
         """Accept no more; who is connected is answered, and then disconnected."""
-        if self._is_open:
-            asyncio.get_running_loop().remove_reader(self._listener)
-            self._is_open = False
-
-    def _accept(self) -> None:
-        for _ in range(_ACCEPTED_AT_ONCE):
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:  # nobody is there any more, or there is no room for one more
-                return
-            connection.setblocking(False)
-            task = asyncio.get_running_loop().create_task(self._connect(connection))
-            self._accepting.add(task)
-            task.add_done_callback(self._accepting.discard)
-
-    async def _connect(self, connection: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        with contextlib.suppress(OSError):  # of TLS: whoever connected does not speak it
-            await loop.connect_accepted_socket(self._protocol, connection, **tls_options(self._tls))
+        self._door.close()
 
     def _protocol(self) -> GuardedProtocol:
         rest: dict[str, Any] = {"config": self._config, "server_state": self._state, "app_state": {}}
+        rest["certificates"] = self._certificates
         return _Guest(settings=self._settings, accounts=self._accounts, everybody=self._guests, **rest)
 
 

@@ -16,17 +16,16 @@ logger = logging.getLogger(__name__)
 
 
 class Tls:
-    """A context, and the files that its certificate is from.
+    """A context, and the files that it is made of.
 
     Attributes:
-        context: for connections; its certificate changes when the files do.
+        context: for the next connection; another one when the files have changed.
     """
 
-    def __init__(self, context: ssl.SSLContext, certificate: Path, key: Path) -> None:
-        self.context = context
-        self._certificate = certificate
-        self._key = key
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._stamp = self._stamps()
+        self.context = _context(settings)
 
     @classmethod
     def of(cls, settings: Settings) -> Tls | None:
@@ -46,7 +45,7 @@ class Tls:
             raise SettingsError("TLS needs a certificate and its private key", hint=missing)
         read_secret_file(Path(key), strict=settings.production)
         try:
-            return cls(_context(settings), Path(certificate), Path(key))
+            return cls(settings)
         except (OSError, ssl.SSLError) as error:
             reason = getattr(error, "reason", None) or error.strerror  # a passphrase that is asked for gives no reason
             files = [certificate, key, settings.client_ca_file, settings.client_crl_file]
@@ -54,22 +53,22 @@ class Tls:
             raise SettingsError(f"TLS cannot begin: {reason or 'a file is not what it should be'}", hint=hint) from None
 
     def refresh(self) -> None:
-        """Take the certificate anew where its files have changed; new connections get it."""
+        """Read the files anew where they have changed; connections that begin now get what is in them."""
         stamp = self._stamps()
         if stamp == self._stamp:
             return
         self._stamp = stamp
         try:
-            # First aside: half of a new pair would spoil the context that serves.
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self._certificate, self._key, _no_passphrase)
-            self.context.load_cert_chain(self._certificate, self._key, _no_passphrase)
+            self.context = _context(self._settings)
         except (OSError, ssl.SSLError):
             logger.error("the new certificate cannot be used; the one before goes on")
         else:
             logger.info("a new certificate is used")
 
-    def _stamps(self) -> tuple[tuple[int, ...], ...]:
-        return tuple(map(_stamp, (self._certificate, self._key)))
+    def _stamps(self) -> list[tuple[int, ...]]:
+        said = self._settings
+        files = (said.tls_certificate_file, said.tls_key_file, said.client_ca_file, said.client_crl_file)
+        return [_stamp(Path(file)) for file in files if file]
 
 
 def _stamp(path: Path) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ import msgspec
 
 from lading.errors import SettingsError
 from lading.settings.table import LIMITS, SETTINGS, Form, Limits, Setting, Settings
-from lading.settings.values import is_loopback, networks, origins, path, rate
+from lading.settings.values import is_loopback, networks, origins, path, rate, words
 
 PREFIX = "LADING_"
 TESTS_PREFIX = "LADING_TEST_"  # what the tests are told is no setting
@@ -61,6 +61,9 @@ def load_settings(
         if value is not None:
             values[name] = _checked(name, value, f"--{name.replace('_', '-')}")
     settings = Settings(**values)
+    if "auth" in values and not words(settings.auth) and not settings.production:
+        # Production says more; elsewhere a variable that was forgotten to be filled must not open the service.
+        raise SettingsError("--auth is said, and empty: nobody would be asked", hint="--auth keys, or leave it out")
     _refuse_open_host(settings)
     if settings.is_supervised and not hasattr(os, "fork"):
         raise SettingsError("this platform cannot fork, so one process has to do all", hint="--workers 1")
