@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import logging
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -32,6 +33,8 @@ from lading.schema.unusual import Unusual
 from lading.settings import Settings
 
 __all__ = ["Batch", "Commit", "Counters", "Features", "Service", "State", "commit_at_once"]
+
+logger = logging.getLogger(__name__)
 
 _BROKEN = "the file is broken, or was saved with other versions: lading doctor FILE"
 
@@ -144,6 +147,8 @@ class Service:
             model = load()
             manifest, schema = model.manifest, model.manifest.request_schema
             self.settings = self.settings.for_model(manifest.name).for_route(manifest.route)
+            if self.settings.models and manifest.name not in self.settings.models:
+                logger.warning("there are limits of models, and none of %s", manifest.name)
             features = self._make_features(manifest) if manifest.features else None
             golden_rows = check_golden(model)
             batcher = self._make_batcher(model, self._pace(model))

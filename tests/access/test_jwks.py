@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -444,3 +445,42 @@ def test_where_no_thread_can_be_had_it_is_tried_again(issuer: Issuer, monkeypatc
         assert reader.authenticator.refresh() is False
     reader.later(10)
     assert reader.ask(token()).name == "jwt:alice"
+
+
+STRANGE = [OverflowError("canary"), TypeError("canary"), MemoryError(), RecursionError("too deep")]
+
+
+@pytest.mark.parametrize("error", STRANGE, ids=lambda error: type(error).__name__)
+def test_whatever_a_fetch_ends_with_it_is_tried_again_soon(error: Exception):
+    answers: list[Exception | bytes] = [error, error, key_set("rsa-1")]
+
+    def strange() -> bytes:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    reader = Reader("https://127.0.0.1:1/")
+    reader.keys._fetch = strange
+    with pytest.raises(Refused):
+        reader.ask(token())
+    for _ in range(2):
+        reader.later(10)
+    assert answers == []
+    assert reader.ask(token()).name == "jwt:alice"
+
+
+def test_a_strange_failure_is_told_once_by_its_kind(issuer: Issuer, caplog: pytest.LogCaptureFixture):
+    reader = Reader(issuer.url)
+
+    def of(kind: type[Exception]) -> bytes:
+        raise kind("canary")
+
+    with caplog.at_level(logging.INFO, "lading.access"):
+        for kind in (OverflowError, OverflowError, TypeError):
+            reader.keys._fetch = partial(of, kind)
+            reader.later(10)
+    assert [record.getMessage() for record in caplog.records] == [
+        "the keys of the issuer cannot be had: OverflowError",
+        "the keys of the issuer cannot be had: TypeError",
+    ]

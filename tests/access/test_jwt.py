@@ -30,7 +30,7 @@ from tests.access.issuer import (
 from lading.access.credentials import Credentials
 from lading.access.jwt.authenticator import MAX_REMEMBERED, make
 from lading.access.jwt.claims import principal_of
-from lading.errors import SettingsError, Unauthenticated
+from lading.errors import EnvironmentMismatch, SettingsError, Unauthenticated
 from lading.settings import Settings
 
 GOOD = Settings(jwt_issuer=ISSUER, jwt_audience=AUDIENCE, jwks_url="https://login.example.com/keys")
@@ -181,7 +181,8 @@ def test_scopes_of_ours_are_kept(reader: Reader, case: str):
 TIMES = {
     "just begun": {"nbf": NOW + 30, "iat": NOW + 30},
     "about to end": {"exp": NOW + 0.001},
-    "of long ago": {"iat": 0},
+    "of long ago": {"iat": 0, "nbf": 0},
+    "for as long as can be told": {"exp": 2**53 - 1},
     "no other times": {"iat": None},
 }
 
@@ -206,6 +207,14 @@ WRONG_CLAIMS: dict[str, dict[str, Any]] = {
     "over as a text": {"exp": str(NOW + 300)},
     "over as a truth": {"exp": True},
     "infinitely": {"exp": float(10**300) * 10**300},
+    "over in an unspeakable time": {"exp": 10**400},
+    "over when a float has no seconds": {"exp": 2**53},
+    "over before there was time": {"exp": -1},
+    "not yet in an unspeakable time": {"nbf": 10**400},
+    "made in an unspeakable time": {"iat": 10**400},
+    "made unspeakably long ago": {"iat": -(10**400)},
+    "made before there was time": {"iat": -0.5},
+    "made as a truth": {"iat": False},
     "not yet": {"nbf": NOW + 31},
     "not made yet": {"iat": NOW + 31},
     "not yet as a text": {"nbf": "0"},
@@ -228,6 +237,13 @@ WRONG_CLAIMS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("case", WRONG_CLAIMS)
 def test_wrong_claims_are_refused(reader: Reader, case: str):
     refused(reader, token(**WRONG_CLAIMS[case]))
+
+
+@pytest.mark.parametrize("name", ["exp", "nbf", "iat"])
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf"), 10**400, True, None, [NOW]])
+def test_no_value_of_a_time_is_anything_but_wrong(name: str, number: Any):
+    with pytest.raises(ValueError, match="expected seconds since 1970"):
+        principal_of(claims() | {name: number}, ISSUER, AUDIENCE, NOW)
 
 
 def test_what_issuers_call_an_access_token_is_one(reader: Reader):
@@ -307,6 +323,7 @@ SHAPES = {
     "a name twice in the claims": lambda: signed(HEADER, part_of(claims())[:-1] + b',"sub":"bob"}'),
     "NaN beside": lambda: signed(HEADER, part_of(claims(height=float("nan")))),
     "NaN": lambda: signed(HEADER, part_of(claims(exp=float("nan")))),
+    "an exponent without end": lambda: signed(HEADER, part_of(claims())[:-1] + b',"nbf":-1e999}'),
     "claims that are a list": lambda: signed(HEADER, b"[]"),
     "claims that are deep": lambda: signed(HEADER, b"[" * 4000),
     "a number without end": lambda: signed(HEADER, b'{"exp":' + b"9" * 5000 + b"}"),
@@ -391,7 +408,7 @@ def test_an_issuer_that_is_none_is_refused(issuer: str):
 
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "jwt", None)
-    with pytest.raises(SettingsError) as caught:
+    with pytest.raises(EnvironmentMismatch) as caught:
         make(GOOD, b"")
     assert caught.value.hint == 'pip install "lading[jwt]"'
 

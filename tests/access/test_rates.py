@@ -3,7 +3,7 @@
 import gc
 import timeit
 from array import array
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -18,6 +18,9 @@ from lading.settings import Rate
 NOW = 1_800_000_000.0
 """The begin of a window of any length."""
 SETS = 4
+"""Of one row: two of callers, and two of addresses."""
+FULL_SETS = 1023
+"""As many as a server has."""
 
 
 def memory(processes: int, sets: int = SETS) -> list[memoryview]:
@@ -214,9 +217,9 @@ def flood(rates: Rates, count: int, now: float) -> None:
 def test_where_no_cell_is_free_a_process_counts_by_itself():
     rates, other = workers(2)
     flood(rates, 500, NOW)
-    late = rates.bucket("caller late", Rate(5, 1))
+    late = rates.bucket("address late", Rate(5, 1))
     assert admitted(late, 9, NOW) == 5
-    assert admitted(other.bucket("caller late", Rate(5, 1)), 9, NOW) == 5
+    assert admitted(other.bucket("address late", Rate(5, 1)), 9, NOW) == 5
     # That of the other had room in memory, so this one sees it.
     assert admitted(late, 9, NOW + 1.65) == 2
 
@@ -224,15 +227,15 @@ def test_where_no_cell_is_free_a_process_counts_by_itself():
 def test_when_cells_are_free_again_all_count_together_again():
     rates, other = workers(2)
     flood(rates, 500, NOW)
-    late = rates.bucket("caller late", Rate(10, 60))
+    late = rates.bucket("address late", Rate(10, 60))
     assert admitted(late, 4, NOW) == 4
     assert admitted(late, 3, NOW + 3) == 3
-    assert admitted(other.bucket("caller late", Rate(10, 60)), 9, NOW + 3) == 3
+    assert admitted(other.bucket("address late", Rate(10, 60)), 9, NOW + 3) == 3
 
 
 def test_a_cell_that_was_given_to_somebody_else_is_not_written_by_who_had_it():
-    (rates,) = workers(1, memory(1, sets=1))
-    idle = rates.bucket("caller idle", Rate(5, 1))
+    (rates,) = workers(1, memory(1, sets=2))
+    idle = rates.bucket("address idle", Rate(5, 1))
     assert admitted(idle, 5, NOW) == 5
     others = [rates.bucket(f"address {number}", Rate(5, 1)) for number in range(8)]
     assert [admitted(each, 9, NOW + 10) for each in others] == [5] * 8
@@ -241,37 +244,119 @@ def test_a_cell_that_was_given_to_somebody_else_is_not_written_by_who_had_it():
 
 
 def test_cells_of_long_windows_are_kept_while_those_of_short_ones_pass():
-    (rates,) = workers(1, memory(1, sets=1))
-    slow = rates.bucket("caller slow", Rate(5, 3600))
+    (rates,) = workers(1, memory(1, sets=2))
+    slow = rates.bucket("address slow", Rate(5, 3600))
     assert admitted(slow, 5, NOW + 10) == 5
     for second in range(20, 60, 2):
         flood(rates, 20, NOW + second)
     assert admitted(slow, 5, NOW + 60) == 0
-    assert slow._cell[0] == slow._key == next(key for key in rates._row[32:64:4].tolist() if key == slow._key)
+    assert slow._cell[0] == slow._key == next(key for key in rates._row[64:96:4].tolist() if key == slow._key)
 
 
 def test_a_flood_of_addresses_takes_no_more_memory_than_there_is():
     (rates,) = workers(1)
     flood(rates, 3 * module._MAX_KNOWN, NOW)
     gc.collect()
-    assert len(rates._known) == len(rates._held) == module._MAX_KNOWN
+    assert len(rates._addresses.known) == len(rates._addresses.held) <= module._MAX_KNOWN
+    assert len(rates._addresses.known) > module._MAX_KNOWN - module._FORGOTTEN
+
+
+def is_at_hand(rates: Rates, bucket: Bucket) -> bool:
+    return any(bucket is each for half in (rates._addresses, rates._callers) for each in half.known.values())
 
 
 def test_a_bucket_that_somebody_holds_is_the_same_after_a_flood():
     (rates,) = workers(1)
-    held = rates.bucket("caller a", Rate(10, 60))
+    held = rates.bucket("address a", Rate(10, 60))
     assert admitted(held, 4, NOW) == 4
     flood(rates, module._MAX_KNOWN + 10, NOW)
-    again = rates.bucket("caller a", Rate(10, 60))
+    assert not is_at_hand(rates, held)
+    again = rates.bucket("address a", Rate(10, 60))
     assert again is held
     assert admitted(again, 10, NOW) == 6
 
 
 def test_who_is_forgotten_in_a_flood_has_a_cell_still():
     (rates,) = workers(1)
-    assert admitted(rates.bucket("caller a", Rate(10, 60)), 4, NOW) == 4
+    assert admitted(rates.bucket("address a", Rate(10, 60)), 4, NOW) == 4
     flood(rates, module._MAX_KNOWN + 10, NOW)
-    assert admitted(rates.bucket("caller a", Rate(10, 60)), 10, NOW) == 6
+    assert ("address a", Rate(10, 60)) not in rates._addresses.known
+    assert admitted(rates.bucket("address a", Rate(10, 60)), 10, NOW) == 6
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("sets", [2, FULL_SETS])
+def test_no_flood_of_addresses_changes_the_quota_of_a_caller(processes: int, sets: int):
+    each = workers(processes, memory(processes, sets))
+    entered = Counter[str]()
+    for part in range(3):
+        for number in range(part * 10_000, (part + 1) * 10_000):
+            each[number % processes].bucket(f"address {number}", Rate(10, 3600)).admit(NOW)
+        for who in ("early", "late")[: part + 1]:
+            for rates in each:
+                entered[who] += admitted(rates.bucket(who, Rate(10, 3600), is_caller=True), 4, NOW + part)
+    assert entered == {"early": 10, "late": 10 if processes == 2 else 8}
+
+
+def test_callers_and_addresses_have_sets_of_their_own():
+    (rates,) = workers(1, memory(1, sets=2))
+    for number in range(100):
+        assert rates.bucket(f"caller {number}", Rate(1, 1), is_caller=True).admit(NOW)
+    assert all(rates._row[32:64:4].tolist())
+    assert not any(rates._row[64:])
+    flood(rates, 100, NOW)
+    assert all(rates._row[64::4].tolist())
+
+
+def test_an_address_with_the_name_of_a_caller_is_another():
+    (rates,) = workers(1)
+    each = [rates.bucket("a", Rate(2, 1), is_caller=is_caller) for is_caller in (True, False)]
+    assert [admitted(bucket, 5, NOW) for bucket in each] == [2, 2]
+
+
+def test_to_look_takes_no_cell_before_anything_counts():
+    one, other = workers(2)
+    assert not any(one.bucket(f"address {number}", Rate(2, 60)).is_spent(NOW) for number in range(100))
+    assert not any(one._row[32:])
+    bucket = one.bucket("address 7", Rate(2, 60))
+    assert bucket.admit(NOW)
+    assert sum(map(bool, one._row[32::4])) == 1
+    assert admitted(other.bucket("address 7", Rate(2, 60)), 5, NOW) == 1
+
+
+def test_who_looks_sees_what_was_counted_before_and_elsewhere():
+    rows = memory(2)
+    one, other = (each.bucket("address a", Rate(4, 60)) for each in workers(2, rows))
+    assert (admitted(one, 2, NOW), admitted(other, 2, NOW)) == (2, 2)
+    assert Rates(rows, 0, b"secret").bucket("address a", Rate(4, 60)).is_spent(NOW)
+
+
+def test_who_counts_without_a_cell_is_not_forgotten_before_who_counts_nothing():
+    (rates,) = workers(1)
+    flood(rates, 100, NOW)
+    assert admitted(rates.bucket("address late", Rate(10, 3600)), 4, NOW) == 4
+    for number in range(1000, 1000 + 2 * module._MAX_KNOWN):
+        assert not rates.bucket(f"address {number}", Rate(10, 3600)).is_spent(NOW + 1)
+    flood(rates, 100, NOW + 10)
+    assert admitted(rates.bucket("address late", Rate(10, 3600)), 20, NOW + 10) == 6
+
+
+def test_where_all_count_those_are_forgotten_who_are_furthest_from_their_rate():
+    (rates,) = workers(1)
+    for number in range(3 * module._MAX_KNOWN):
+        assert rates.bucket(f"address {number}", Rate(10, 3600)).admit(NOW)
+        if number == 100:
+            assert admitted(rates.bucket("address late", Rate(10, 3600)), 4, NOW) == 4
+    assert rates.bucket("address late", Rate(10, 3600)).loss(NOW) == 0.4
+    assert admitted(rates.bucket("address late", Rate(10, 3600)), 20, NOW) == 6
+
+
+def test_what_was_counted_two_windows_ago_is_nothing_to_lose():
+    (rates,) = workers(1)
+    flood(rates, 100, NOW)
+    bucket = rates.bucket("address late", Rate(4, 60))
+    assert admitted(bucket, 3, NOW) == 3
+    assert [bucket.loss(NOW + passed) for passed in (0, 60, 120)] == [0.75, 0.75, 0]
 
 
 def test_nobody_who_does_not_know_the_secret_can_tell_where_a_cell_is():
@@ -279,12 +364,12 @@ def test_nobody_who_does_not_know_the_secret_can_tell_where_a_cell_is():
     assert len(keys) == 3
 
 
-@given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=64, max_size=64))
-def test_nonsense_in_the_memory_fails_nobody(words: list[int]):
-    rows = memory(2, sets=1)
+@given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=96, max_size=96), st.booleans())
+def test_nonsense_in_the_memory_fails_nobody(words: list[int], is_caller: bool):
+    rows = memory(2, sets=2)
     for row in rows:
         row[:] = array("q", words)
-    bucket = Rates(rows, 0, b"").bucket("caller a", Rate(5, 1))
+    bucket = Rates(rows, 0, b"").bucket("caller a", Rate(5, 1), is_caller=is_caller)
     assert admitted(bucket, 9, NOW) == 5
 
 

@@ -48,3 +48,13 @@ def test_a_scope_that_is_nearly_one_is_named():
     with pytest.raises(UsageError) as refusal:
         check_scopes(["metric"])
     assert refusal.value.hint == "did you mean `metrics`?"
+
+
+def test_which_one_is_wrong_is_said_where_it_can_be_shown():
+    with pytest.raises(UsageError, match="is no scope") as refusal:
+        check_scopes(["metrics", "admin"])
+    assert refusal.value.message == "`admin` is no scope"
+    assert refusal.value.hint == "there are predict:MODEL, predict:*, models:read, metrics"
+    for scope in ("a\nb", "a\x1b[2J", "a" * 65, ""):
+        with pytest.raises(UsageError, match="one of these is no scope"):
+            check_scopes([scope])

@@ -346,6 +346,16 @@ def test_a_secret_that_is_too_short_is_refused(
         make(_settings(path, secret, production=production), SHARED)
 
 
+@pytest.mark.parametrize(("production", "kind"), [(True, NotForProduction), (False, SettingsError)])
+def test_a_secret_that_is_not_there_is_named_with_the_way_to_make_it(
+    production: bool, kind: type[LadingError], path: Path, shop: tuple[Key, str], secret: Path
+):
+    secret.unlink(missing_ok=True)
+    with pytest.raises(kind, match="there is no secret of tokens: no file") as refused:
+        make(_settings(path, secret, production=production), SHARED)
+    assert refused.value.hint == f"(umask 077; openssl rand -hex 32 > {secret})"
+
+
 def test_a_secret_that_others_may_read_is_refused_in_production(path: Path, shop: tuple[Key, str], secret: Path):
     secret.chmod(0o644)
     with pytest.raises(NotForProduction, match="is open to others"):

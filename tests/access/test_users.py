@@ -389,11 +389,11 @@ def test_without_a_user_it_does_not_start(production: bool, kind: type[LadingErr
     path.unlink()
     with pytest.raises(kind, match="there are no users: no file") as refused:
         make(settings, SHARED)
-    assert refused.value.hint == "lading users add NAME"
+    assert refused.value.hint == f"lading users add NAME --users-file {path}"
 
 
 def test_users_that_others_may_read_are_refused_in_production(path: Path):
-    path.chmod(0o640)
+    path.chmod(0o644)
     with pytest.raises(NotForProduction, match="is open to others"):
         make(Settings(production=True, users_file=str(path)), SHARED)
 

@@ -111,3 +111,23 @@ def test_nothing_is_asked_of_a_folder_that_cannot_be_written(run: Any, tmp_path:
     result = run("keys", "create", "a", "--keys-file", tmp_path / "file" / "keys.json")
     assert (result.code, result.out) == (1, "")
     assert "cannot write beside" in result.err
+
+
+@pytest.mark.parametrize("shown_chars", [99, 20, 11])
+def test_a_key_that_leaked_says_itself_which_it_is(shown_chars: int, run: Any) -> None:
+    text = run("keys", "create", "web-shop").out.strip()
+    run("keys", "create", "other")
+    result = run("keys", "revoke", text[:shown_chars])
+    assert (result.code, f"{id_of(text)} of web-shop" in result.err, text in result.err) == (0, True, False)
+    assert [each["state"] for each in run("keys", "list", "--json").json] == ["revoked", "good"]
+
+
+def test_a_wrong_scope_is_named(run: Any) -> None:
+    result = run("keys", "create", "a", "--scope", "predict:iris", "--scope", "all")
+    assert result.err == ("error: `all` is no scope\n  there are predict:MODEL, predict:*, models:read, metrics\n")
+
+
+def test_json_is_one_line(run: Any) -> None:
+    run("keys", "create", "a")
+    assert run("keys", "list", "--json").out.count("\n") == 1
+    assert run("keys", "create", "b", "--json").out.count("\n") == 1

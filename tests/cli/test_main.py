@@ -1,6 +1,7 @@
 """What holds for every verb: help, exit codes, one clear line on stderr, and nothing but data on stdout."""
 
 import importlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from tests.live import run as run_process
 from lading import __version__, errors
 from lading.cli import cli
 from lading.cli.failure import exit_code
+from lading.settings import SETTINGS
 
 VERBS = ["check", "demo", "doctor", "inspect", "keygen", "keys", "pack", "predict", "reload", "serve", "sign"]
 VERBS += ["trust", "users", "verify"]
@@ -170,3 +172,10 @@ def test_as_a_process_it_ends_the_same() -> None:
     done = run_process("srve")
     assert (done.returncode, done.stdout) == (2, b"")
     assert b"did you mean `serve`?" in done.stderr
+
+
+def test_the_help_of_serve_is_in_sections(run: Any) -> None:
+    text = run("serve", "--help").out
+    heads = re.findall(r"^(\w[\w ]*):$", text, re.MULTILINE)
+    assert heads == ["Options", *dict.fromkeys(setting.section for setting in SETTINGS), "Model"]
+    assert [setting.name for setting in SETTINGS if f"--{setting.name.replace('_', '-')} " not in text] == []

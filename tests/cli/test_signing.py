@@ -3,14 +3,17 @@
 import json
 import os
 import pty
+import re
 import stat
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.live import environment
+from tests.signed import trusting
 
 from lading.bundle.signing.keys import PrivateKey
 
@@ -45,7 +48,7 @@ def test_each_step_says_the_next_one(run: Any, folder: Path, configuration: Path
     done = run("sign", "iris.lading")
     assert (done.code, done.out) == (0, "")
     assert run("verify", "iris.lading").code == 3
-    trusted = run(*next_command(done).split())
+    trusted = run(*next_command(done).split(), "--code")
     assert (trusted.code, next_command(trusted)) == (0, "serve BUNDLE --production --auth keys")
     verified = run("verify", "iris.lading")
     assert verified.code == 0
@@ -106,7 +109,18 @@ def test_what_cannot_be_done_is_said(arguments: list[str], message: str, run: An
 def test_a_private_key_is_not_trusted_in_place_of_the_public_one(run: Any, folder: Path, configuration: Path) -> None:
     run("keygen")
     result = run("trust", "add", configuration / "signing.key")
-    assert (result.code, "no public key" in result.err) == (2, True)
+    assert (result.code, "the public one is trusted" in result.err) == (2, True)
+    assert f"lading trust add {configuration / 'signing.pub'}" in result.err
+
+
+def test_a_public_key_does_not_sign_in_place_of_the_private_one(run: Any, folder: Path) -> None:
+    run("keygen", "-o", "signing.key")
+    result = run("sign", "iris.lading", "--key", "signing.pub")
+    assert result.code == 2
+    assert result.err == (
+        "error: `signing.pub` is the public key of a pair; the private one signs\n"
+        "  lading sign BUNDLE --key signing.key\n"
+    )
 
 
 def test_a_damaged_bundle_is_not_signed(run: Any, folder: Path) -> None:
@@ -120,7 +134,7 @@ def test_a_damaged_bundle_is_not_signed(run: Any, folder: Path) -> None:
 
 def test_signing_again_replaces_the_signature(run: Any, signed: Path, configuration: Path) -> None:
     run("keygen", "-o", "other.key")
-    run("trust", "add", "other.pub")
+    run("trust", "add", "other.pub", "--code")
     assert "unknown key id" in run("verify", signed).err
     assert run("sign", signed, "--key", "other.key").code == 0
     assert run("verify", signed).code == 0
@@ -160,14 +174,13 @@ def test_at_a_terminal_a_passphrase_is_asked_for_and_not_shown(folder: Path) -> 
         ([], ""),
         (["--model", "model"], ""),
         (["--model", "churn"], "is not trusted for the model `model`"),
-        (["--not-after", "2020-01-01"], "was trusted until 2020-01-01"),
         (["--not-before", "2999-01-01"], "is not trusted before 2999-01-01"),
         (["--minimum-version", "model=1.0.1"], "is not 1.0.1 or later"),
         (["--minimum-version", "model=1.0.0", "--not-after", "2999-12-31"], ""),
     ],
 )
 def test_a_key_is_trusted_for_what_is_said(options: list[str], code: str, run: Any, signed: Path, configuration: Path):
-    assert run("trust", "add", configuration / "signing.pub", *options).code == 0
+    assert run("trust", "add", configuration / "signing.pub", "--code", *options).code == 0
     result = run("verify", signed)
     assert (result.code, code in result.err) == (3 if code else 0, True)
 
@@ -180,6 +193,7 @@ def test_a_key_is_trusted_for_what_is_said(options: list[str], code: str, run: A
         ["--minimum-version", "model=latest"],
         ["--model", "a b"],
         ["--not-after", "tomorrow"],
+        ["--not-after", "2020-01-01"],
         ["--modle", "model"],
     ],
 )
@@ -195,25 +209,26 @@ def test_what_is_said_again_changes_and_the_rest_stays(run: Any, signed: Path, c
     (entry,) = run("trust", "list", "--json").json
     assert (entry["models"], entry["code"], entry["minimum_versions"]) == (["iris", "churn"], True, {"iris": "2.0"})
     run("trust", "add", public, "--no-code")
-    assert run("trust", "list").out.split("   ")[1].startswith("iris, churn; data only; iris 2.0 or later")
+    assert re.split(" {3,}", run("trust", "list").out)[2].startswith("iris, churn; data only; iris 2.0 or later")
 
 
 def test_a_revoked_key_is_trusted_no_more(run: Any, signed: Path, configuration: Path) -> None:
     run("trust", "add", configuration / "signing.pub")
     (entry,) = run("trust", "list", "--json").json
-    assert run("trust", "revoke", entry["key_id"][:12]).code == 0
+    revoked = run("trust", "revoke", entry["key_id"][:12])
+    assert (revoked.code, "go on until they are stopped" in revoked.err, "next:" in revoked.err) == (0, True, False)
     assert "was revoked" in run("verify", signed).err
     assert "revoked" in run("trust", "list").out
     assert run("trust", "add", configuration / "signing.pub").code == 2
 
 
 def test_another_folder_is_another_store(run: Any, signed: Path, configuration: Path, folder: Path) -> None:
-    added = run("trust", "add", configuration / "signing.pub", "--trust", "keys")
+    added = run("trust", "add", configuration / "signing.pub", "--code", "--trust", "keys")
     assert next_command(added).endswith("--trust keys")
     assert run("verify", signed).code == 3
     assert run("verify", signed, "--trust", "keys").code == 0
     (entry,) = (folder / "keys").iterdir()
-    assert json.loads(entry.read_bytes())["code"] is False
+    assert json.loads(entry.read_bytes())["code"] is True
 
 
 def test_nobody_is_trusted_at_first(run: Any) -> None:
@@ -228,8 +243,60 @@ def test_a_broken_store_trusts_nobody(run: Any, signed: Path, configuration: Pat
     for words in (["verify", signed], ["trust", "list"], ["trust", "add", configuration / "signing.pub"]):
         result = run(*words)
         assert (result.code, "other.json" in result.err) == (3, True)
+        assert "remove it" not in result.err
+
+
+def test_a_trust_that_is_no_store_is_told_so(run: Any, signed: Path, configuration: Path) -> None:
+    for place in (configuration, configuration / "signing.pub"):
+        result = run("verify", signed, "--trust", place)
+        assert (result.code, "nothing but entries that `lading trust add` writes" in result.err) == (3, True)
+
+
+def test_a_trust_that_is_not_there_is_told_so(run: Any, signed: Path) -> None:
+    result = run("verify", signed, "--trust", "nope")
+    assert (result.code, "there is no folder nope; if you know" in result.err) == (3, True)
+    assert run("trust", "list", "--trust", "nope").err == "no key is trusted: there is no folder nope\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "state"),
+    [
+        ({}, "good"),
+        ({"not_before": datetime(2999, 1, 1, tzinfo=UTC)}, "not yet"),
+        ({"not_after": datetime(2020, 1, 1, tzinfo=UTC)}, "expired"),
+        ({"revoked_at": datetime(2020, 1, 1, tzinfo=UTC)}, "revoked"),
+    ],
+)
+def test_it_is_told_whether_a_key_is_trusted_now(said: dict[str, Any], state: str, run: Any, folder: Path) -> None:
+    trusting(folder / "keys", PrivateKey.generate(), **said)
+    assert run("trust", "list", "--trust", "keys").out.split("   ")[1].strip() == state
+    (entry,) = run("trust", "list", "--trust", "keys", "--json").json
+    assert entry["state"] == state
 
 
 def test_what_is_no_bundle_is_not_verified(run: Any, folder: Path) -> None:
     result = run("verify", "model.joblib")
-    assert (result.code, "is unsigned" in result.err) == (3, True)
+    assert (result.code, "only a bundle can be signed" in result.err) == (3, True)
+
+
+def test_the_bundle_is_verified_and_not_its_signature(run: Any, signed: Path) -> None:
+    result = run("verify", "iris.lading.sig")
+    assert (result.code, result.err.splitlines()[-1]) == (2, "  lading verify iris.lading")
+
+
+def test_a_bundle_that_was_packed_again_is_signed_again(run: Any, signed: Path, configuration: Path) -> None:
+    run("trust", "add", configuration / "signing.pub")
+    signed.write_bytes(signed.read_bytes() + b"x")
+    result = run("verify", signed)
+    assert (result.code, "or sign it again: lading sign BUNDLE" in result.err) == (3, True)
+
+
+def test_a_program_is_verified_only_for_a_key_that_may_run_one(run: Any, signed: Path, configuration: Path) -> None:
+    public = configuration / "signing.pub"
+    for words in (["pack", "model.joblib", "--compile", "never", "-o", "n.lading"], ["sign", "n.lading"]):
+        assert run(*words).code == 0
+    run("trust", "add", public)
+    result = run("verify", "n.lading")
+    assert (result.code, "n.lading holds a pickle, which is a program" in result.err) == (3, True)
+    run("trust", "add", public, "--code")
+    assert run("verify", "n.lading").code == 0

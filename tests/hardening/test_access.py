@@ -131,7 +131,7 @@ def wanted(method: str, path: str) -> int:
     if path in ("/health", "/ready"):
         return 200 if method in ("GET", "HEAD") else 405
     if path == "/oauth/token":
-        return 400 if method == "POST" else 405  # it asks by rules of its own, and has got no form
+        return 401 if method == "POST" else 405
     return 401
 
 

@@ -24,7 +24,7 @@ from lading.settings import Rate
 fd, own, quota, windows, haste = map(int, sys.argv[1:])
 slots = Slots.attach(fd)
 rates = Rates([slot.rates for slot in slots], own, slots.secret)
-greedy, modest = (rates.bucket(who, Rate(quota, 1)) for who in ("caller greedy", "caller modest"))
+greedy, modest = (rates.bucket(who, Rate(quota, 1), is_caller=True) for who in ("caller greedy", "caller modest"))
 print("ready", flush=True)
 begin = int(sys.stdin.readline())
 asked, entered, refused = Counter(), Counter(), 0

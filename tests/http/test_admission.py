@@ -25,6 +25,7 @@ class Doorman:
     """Knows people by words; some only after a while, as one who looks them up."""
 
     challenge = 'Bearer realm="test"'
+    is_guessable = False
 
     def __init__(self) -> None:
         self.people = {
@@ -142,13 +143,20 @@ def test_health_is_nobodys_secret(house: House, line: str):
     assert house.ask("wrong", line=line, body=b"")[0] == 200
 
 
-def test_too_many_bad_credentials_are_looked_at_no_more(house: House):
+def test_an_address_that_tries_too_much_is_told_to_wait(house: House):
     assert [house.ask("wrong")[0] for _ in range(5)] == [401, 401, 401, 429, 429]
-    assert len(house.doorman.asked) == 3
     assert re.search(rb"\r\nretry-after: \d+\r\n", house.told("wrong"))
     assert house.ask("good")[0] == 200  # who is known at once is let in all the same
     house.now += 120
     assert house.ask("wrong")[0] == 401
+
+
+def test_what_can_be_guessed_is_not_told_to_who_has_guessed_too_often(house: House):
+    house.doorman.is_guessable = True
+    assert house.ask("good")[0] == 200
+    assert [house.ask("wrong")[0] for _ in range(5)] == [401, 401, 401, 429, 429]
+    assert len(house.doorman.asked) == 3
+    assert house.ask("good")[0] == 429  # not even that it is right
 
 
 def test_two_credentials_are_none(house: House):

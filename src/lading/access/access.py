@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 from lading.access.authenticator import Authenticator
 from lading.access.credentials import Credentials, credentials_of
+from lading.access.passwords.login import pair_of
 from lading.access.principal import Principal
 from lading.access.rates import Bucket, Rates
 from lading.errors import LadingError, RateLimited, Unauthenticated
@@ -40,6 +42,21 @@ class Caller:
         self.until = principal.until
         self.epoch = epoch
         self.bucket = bucket
+
+
+class Known(NamedTuple):
+    """What is known at once of who asks.
+
+    Attributes:
+        caller: who it is; None where that is to be found out.
+        is_shared: it holds for everybody who brings the same credentials, from wherever.
+    """
+
+    caller: Caller | None
+    is_shared: bool
+
+
+NOBODY = Known(None, is_shared=False)
 
 
 class Access:
@@ -116,18 +133,29 @@ class Access:
             usual_rate: how often a caller may ask for this, unless they have a rate of their own; empty for no limit.
         """
         rate = rate_of(principal.rate or usual_rate)
-        bucket = self._rates.bucket(f"caller {principal.name}", rate) if rate else None
+        bucket = self._rates.bucket(f"caller {principal.name}", rate, is_caller=True) if rate else None
         return Caller(principal, self.epoch, bucket)
 
-    def known(self, fields: Fields, usual_rate: str) -> Caller | None:
-        """Who asks, where that can be said at once; None where it cannot, or where the credentials are not good."""
+    def known(self, fields: Fields, usual_rate: str, address: Callable[[], str | None]) -> Known:
+        """Who asks, where that can be said at once; nobody where it cannot, or where the credentials are not good.
+
+        Args:
+            fields: of a request, whose names are in lower case.
+            usual_rate: as for `caller_of`.
+            address: says where the request comes from.
+        """
         try:
             credentials = credentials_of(fields)
         except Unauthenticated:
-            return None
+            return NOBODY
         found = self._authenticator(credentials)
-        principal = found.known(credentials) if found is not None and credentials is not None else None
-        return None if principal is None else self.caller_of(principal, usual_rate)
+        if found is None or credentials is None:
+            return NOBODY
+        if found.is_guessable and self._is_spent(_guesses(credentials, address())):
+            return NOBODY
+        principal = found.known(credentials)
+        caller = None if principal is None else self.caller_of(principal, usual_rate)
+        return Known(caller, is_shared=not found.is_guessable)
 
     async def find(
         self, fields: Fields, usual_rate: str, address: str | None, *, certified: Principal | None = None
@@ -151,13 +179,16 @@ class Access:
         authenticator = self._authenticator(credentials)
         if authenticator is None:
             raise self._refusal(Unauthenticated("the credentials are not good"), address)
+        if authenticator.is_guessable:
+            self._refuse_spent(_guesses(credentials, address))
         principal = authenticator.known(credentials)
         if principal is None:
-            self._check_failures(address)
+            if authenticator.is_guessable:
+                self._refuse_spent(_failures(address))
             try:
                 principal = await authenticator.authenticate(credentials)
             except Unauthenticated as error:
-                raise self._refusal(error, address) from None
+                raise self._refusal(error, address, credentials) from None
         return self.caller_of(principal, usual_rate)
 
     def _authenticator(self, credentials: Credentials | None) -> Authenticator | None:
@@ -165,29 +196,32 @@ class Access:
             return None
         return next((each for each in self.authenticators if each.takes(credentials)), None)
 
-    def _check_failures(self, address: str | None) -> None:
-        bucket = self._failures(address)
-        if bucket is not None and bucket.is_spent(self.clock()):
-            raise refusal(bucket, self.clock())
-
     def count_failure(self, address: str | None) -> None:
         """Count credentials that were not good.
 
         Raises:
             RateLimited: this address has brought too many of them.
         """
-        bucket = self._failures(address)
-        if bucket is not None:
-            spend(bucket, self.clock())
+        self._spend_failure(_failures(address))
 
-    def _refusal(self, error: Unauthenticated, address: str | None) -> LadingError:
+    def _refusal(
+        self, error: Unauthenticated, address: str | None, credentials: Credentials | None = None
+    ) -> LadingError:
+        if credentials is not None:
+            self._spend_failure(_guesses(credentials, address))
         self.count_failure(address)
         return Unauthenticated(error.message, challenge=self._challenge)
 
-    def _failures(self, address: str | None) -> Bucket | None:
-        if self._failure_rate is None:
-            return None
-        return self._rates.bucket(f"failures {address or 'socket'}", self._failure_rate)
+    def _spend_failure(self, who: str) -> None:
+        if self._failure_rate is not None:
+            spend(self._rates.bucket(who, self._failure_rate), self.clock())
+
+    def _is_spent(self, who: str) -> bool:
+        return self._failure_rate is not None and self._rates.bucket(who, self._failure_rate).is_spent(self.clock())
+
+    def _refuse_spent(self, who: str) -> None:
+        if self._failure_rate is not None and self._is_spent(who):
+            raise refusal(self._rates.bucket(who, self._failure_rate), self.clock())
 
     def holds(self, caller: Caller, now: float) -> bool:
         """Whether somebody is still who they were."""
@@ -209,3 +243,13 @@ def refusal(bucket: Bucket, now: float) -> RateLimited:
     error = bucket.refusal(now)
     error.fields = bucket.fields(now)
     return error
+
+
+def _failures(address: str | None) -> str:
+    return f"failures {address or 'socket'}"
+
+
+def _guesses(credentials: Credentials, address: str | None) -> str:
+    """Whose secret an address guesses: a name and a password, of which the name is somebody's."""
+    pair = pair_of(credentials.secret) if credentials.scheme == "basic" else None
+    return f"{_failures(address)} {pair[0] if pair else credentials.scheme}"

@@ -18,9 +18,12 @@ class Authenticator(Protocol):
 
     Attributes:
         challenge: what a caller without good credentials is told in `WWW-Authenticate`.
+        is_guessable: people have chosen the secrets, or finding out is dear: so nothing is said to an address that has
+            guessed too often, not even of what is known.
     """
 
     challenge: str
+    is_guessable: bool
 
     def takes(self, credentials: Credentials) -> bool:
         """Whether these look like its own; nobody else is asked about them then."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from lading.errors import Unauthenticated
@@ -51,3 +51,18 @@ def credentials_of(fields: Iterable[tuple[bytes, bytes]]) -> Credentials | None:
     if not secret or not secret.isprintable() or " " in secret:
         raise Unauthenticated("the credentials are not good")
     return Credentials(scheme.lower(), secret)
+
+
+CURL = {
+    "keys": '-H "Authorization: Bearer $KEY"',
+    "basic": "-u NAME",
+    "jwt": '-H "Authorization: Bearer $TOKEN"',
+    "tokens": '-H "Authorization: Bearer $TOKEN"',
+    "certificate": "--cert CERTIFICATE --key KEY",
+}
+"""What curl is told to show who asks, by the words of the setting `auth`; of several ways the first one here."""
+
+
+def curl_options(methods: Sequence[str]) -> str:
+    """What curl is told to show who asks; nothing where nobody is asked."""
+    return next((words for method, words in CURL.items() if method in methods), "")

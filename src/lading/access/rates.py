@@ -4,12 +4,19 @@ Each process has a row of words that it alone writes, and reads those of the oth
 counter: what was let in since the window began, and of the window before it the share that lies within one window's
 time from now. What was refused does not count, so whoever hammers is let in again as soon as anybody else would be.
 
-    row    a set of words of its own, the first of which is 1 when the row is in use │ sets of eight cells
+    row    a set of words of its own, the first of which is 1 when the row is in use │ sets of callers │ other sets
+    set    eight cells
     cell   keyed hash of who asks and at which rate │ an even window │ an odd window │ seconds of a window
 
 A window is one word, its number and its count, so that it is read whole however its writer is interrupted. Who asks has
-a cell in one set only, which nobody can choose who does not know the secret. A cell is free again when the windows in
-it are older than the last one; where all eight are taken, the process counts by itself.
+a cell in one set only, which nobody can choose who does not know the secret. Callers, who have shown who they are, have
+half of the sets; the rest is for addresses, of which anybody may have any number. A cell is taken by the first request
+that counts, and free again when the windows in it are older than the last one; where all eight are taken, the process
+counts by itself.
+
+What a process counts by itself it keeps, of callers and of addresses so many each. Where they are more, a quarter is
+forgotten: first those who have counted nothing in this window or the last, and those who have a cell, which keeps their
+count. Only where all others are at it are those forgotten too who are furthest from their rate; they begin anew.
 
 Between two looks at the others a process lets in no more than its part of a tenth of what is left. So all of them
 together never let in more than a tenth above the rate, or one request for each process where that is more.
@@ -28,7 +35,9 @@ from lading.errors import RateLimited
 from lading.settings import Rate
 
 _MAX_KNOWN = 4096
-"""Buckets that a process keeps at hand; what they counted stays in its row."""
+"""Buckets of callers that a process keeps at hand, and as many of addresses."""
+_FORGOTTEN = _MAX_KNOWN // 4
+"""So many at once, since all are looked at to choose them."""
 _LOOK_S = 0.02
 """How old may be what a process knows of the others: a fiftieth of the shortest window."""
 _SHARE = 10
@@ -38,6 +47,7 @@ _SET_WORDS = 8 * _CELL_WORDS
 _WORD = 8
 _COUNT_BITS = 31
 _COUNT = (1 << _COUNT_BITS) - 1
+_Who = tuple[str, Rate]
 _UNITS = {1: "a second", 60: "a minute", 3600: "an hour"}
 
 
@@ -45,39 +55,43 @@ class Rates:
     """Who asked how often, as one process knows it.
 
     Args:
-        rows: words of each process, as many for each, at least 64; where there are none, this one counts by itself.
+        rows: words of each process, as many for each, at least 96; where there are none, this one counts by itself.
         own: which of them this process writes.
         secret: known to all processes, and to nobody else.
     """
 
     def __init__(self, rows: Sequence[memoryview], own: int, secret: bytes) -> None:
-        self._row = rows[own] if rows else _words(2 * _SET_WORDS)
+        self._row = rows[own] if rows else _words(3 * _SET_WORDS)
         self._row[0] = 1
         self._rest = [row for position, row in enumerate(rows) if position != own]
         self._secret = secret
-        self._known: OrderedDict[tuple[str, Rate], Bucket] = OrderedDict()
-        self._held: WeakValueDictionary[tuple[str, Rate], Bucket] = WeakValueDictionary()
+        sets = len(self._row) // _SET_WORDS - 1
+        self._addresses = _Half(1 + sets // 2, sets - sets // 2)
+        self._callers = _Half(1, sets // 2)
         self._others: list[memoryview] = []
         self._looked = -inf
+        self._now = 0.0
         self.is_alone = not self._rest
 
-    def bucket(self, who: str, rate: Rate) -> Bucket:
+    def bucket(self, who: str, rate: Rate, *, is_caller: bool = False) -> Bucket:
         """What somebody may ask.
 
         Args:
             who: asks, and what for: the same text with the same rate is the same bucket in every process.
             rate: how often they may.
+            is_caller: it is known who they are; false for an address, so that no flood of them takes a caller's count.
         """
-        key = who, rate
-        found = self._known.get(key)
+        half = self._callers if is_caller else self._addresses
+        found = half.known.get((who, rate))
         if found is not None:
-            self._known.move_to_end(key)
+            half.known.move_to_end((who, rate))
             return found
         # Somebody may hold on to a bucket that is not at hand; a second one beside it would count anew.
-        bucket = self._held.get(key) or Bucket(self, self._hash(who, rate), rate)
-        self._known[key] = self._held[key] = bucket
-        if len(self._known) > _MAX_KNOWN:
-            self._known.popitem(last=False)
+        bucket = half.held.get((who, rate))
+        if bucket is None:
+            key = self._hash(who, rate)
+            bucket = Bucket(self, key, rate, half.start(key))
+        half.keep((who, rate), bucket, self._now)
         return bucket
 
     def _hash(self, who: str, rate: Rate) -> int:
@@ -85,25 +99,23 @@ class Rates:
         digest = blake2b(name, digest_size=8, key=self._secret).digest()
         return int.from_bytes(digest, "little", signed=True) or 1
 
-    def start(self, key: int) -> int:
-        """The first word of the set in which a hash has its cell, in every row."""
-        return (1 + key % (len(self._row) // _SET_WORDS - 1)) * _SET_WORDS
-
     def others(self, now: float) -> list[memoryview]:
         """The rows of other processes that are in use."""
+        self._now = now
         if not 0 <= now - self._looked < _LOOK_S:
             self._looked = now
             self._others = [row for row in self._rest if row[0]]
         return self._others
 
-    def cell(self, key: int, seconds: int, now: float) -> memoryview | None:
-        """The cell in this process's row that counts for a hash, a new one if need be; None where all are taken."""
-        start = self.start(key)
-        cells = [self._row[at : at + _CELL_WORDS] for at in range(start, start + _SET_WORDS, _CELL_WORDS)]
-        for cell in cells:
-            if cell[0] == key:
-                return cell
-        for cell in cells:
+    def cell(self, start: int, key: int) -> memoryview | None:
+        """The cell in this process's row that counts for a hash, in the set that begins there; None where none does."""
+        at = _place(self._row, start, key)
+        return self._row[at : at + _CELL_WORDS] if at else None
+
+    def new_cell(self, start: int, key: int, seconds: int, now: float) -> memoryview | None:
+        """One that is free, for a hash that has none; None where all are taken."""
+        for at in range(start, start + _SET_WORDS, _CELL_WORDS):
+            cell = self._row[at : at + _CELL_WORDS]
             if _is_free(cell, now):
                 # The hash comes last, so that nobody takes for its counts those of the one before.
                 cell[0] = cell[1] = cell[2] = 0
@@ -111,6 +123,33 @@ class Rates:
                 cell[0] = key
                 return cell
         return None
+
+
+class _Half:
+    """The sets of callers, or those of addresses, and which of their buckets a process has.
+
+    Attributes:
+        known: those that it keeps at hand; who asked last comes last.
+        held: these, and others that somebody else has.
+    """
+
+    def __init__(self, first: int, sets: int) -> None:
+        self._first = first
+        self._sets = sets
+        self.known: OrderedDict[_Who, Bucket] = OrderedDict()
+        self.held: WeakValueDictionary[_Who, Bucket] = WeakValueDictionary()
+
+    def start(self, key: int) -> int:
+        """The first word of the set in which a hash has its cell, in every row."""
+        return (self._first + key % self._sets) * _SET_WORDS
+
+    def keep(self, who: _Who, bucket: Bucket, now: float) -> None:
+        """Have a bucket at hand; where there are too many, without those by which the least is lost."""
+        if len(self.known) >= _MAX_KNOWN:
+            losses = {each: known.loss(now) for each, known in self.known.items()}
+            for each in sorted(losses, key=losses.__getitem__)[:_FORGOTTEN]:
+                del self.known[each]
+        self.known[who] = self.held[who] = bucket
 
 
 class Bucket:
@@ -127,11 +166,11 @@ class Bucket:
         *("_rates", "_start", "_until", "_word", "rate"),
     )
 
-    def __init__(self, rates: Rates, key: int, rate: Rate) -> None:
+    def __init__(self, rates: Rates, key: int, rate: Rate, start: int) -> None:
         self.rate = rate
         self._rates = rates
         self._key = key
-        self._start = rates.start(key)
+        self._start = start
         self._places: dict[int, int] = {}
         self._is_private = True
         self._cell = _words(_CELL_WORDS)
@@ -151,11 +190,19 @@ class Bucket:
         return True
 
     def is_spent(self, now: float) -> bool:
-        """Whether the next request would be one too many."""
+        """Whether the next request would be one too many. It takes no cell for who has none."""
         left = self._left
         if not left or not self._from <= now < self._until:
-            left = self._look(now)
+            left = self._look(now, is_counting=False)
+            if left > 0 and self._is_private:
+                self._left = 0  # so that the first request that counts looks for a cell
         return left < 0
+
+    def loss(self, now: float) -> float:
+        """Of its rate, the part that nobody would know to be used if this were forgotten; 0 for what is idle."""
+        if not self._is_private:
+            return 0.0
+        return sum(_counts_of(self._cell, 0, _window(now, self.rate.seconds))) / self.rate.requests
 
     def refusal(self, now: float) -> RateLimited:
         """What somebody is told who has asked too often, with the time after which they may again."""
@@ -176,12 +223,14 @@ class Bucket:
     def _wait_s(self, now: float) -> float:
         return max(1.0, self._free_at - now)
 
-    def _look(self, now: float) -> int:
+    def _look(self, now: float, *, is_counting: bool = True) -> int:
         """How many this process may let in, -1 for none, by what all have counted; and how long that holds."""
         seconds, requests, rates = self.rate.seconds, self.rate.requests, self._rates
         window, end = _window(now, seconds), (now // seconds + 1) * seconds
         others = rates.others(now)
-        used, last = self._counts(others, window, now)
+        if self._is_private or self._cell[0] != self._key:
+            self._move(now, is_counting)
+        used, last = self._counts(others, window)
         slack = requests - used - last * (end - now) / seconds
         self._from = now
         if slack > 0:
@@ -195,36 +244,31 @@ class Bucket:
         self._left, self._until = -1, min(end, self._free_at)
         return -1
 
-    def _counts(self, others: list[memoryview], window: int, now: float) -> tuple[int, int]:
+    def _counts(self, others: list[memoryview], window: int) -> tuple[int, int]:
         """What all have let in, in this window and in the one before."""
-        used, last = self._own_counts(window, now)
+        used, last = self._own_counts(window)
         for position, row in enumerate(others):
             # Where it was at the last look it is still, as a rule; the first word of a row is never a cell.
             at = self._places.get(position, 0)
             if row[at] != self._key:
-                at = self._places[position] = self._find(row)
+                at = self._places[position] = _place(row, self._start, self._key)
             if at:
                 more, before = _counts_of(row, at, window)
                 used, last = used + more, last + before
         return used, last
 
-    def _find(self, row: memoryview) -> int:
-        """Where the cell of this caller is in the row of another process; 0 where it has none."""
-        keys = row[self._start : self._start + _SET_WORDS : _CELL_WORDS].tolist()
-        return self._start + keys.index(self._key) * _CELL_WORDS if self._key in keys else 0
-
-    def _own_counts(self, window: int, now: float) -> tuple[int, int]:
+    def _own_counts(self, window: int) -> tuple[int, int]:
         """What this process has let in. The cell is its own for at least the window after this one."""
-        if self._is_private or self._cell[0] != self._key:
-            self._move(now)
         counts = _counts_of(self._cell, 0, window)
         self._word = 1 + (window & 1)
         self._cell[self._word] = self._count = window << _COUNT_BITS | counts[0]
         return counts
 
-    def _move(self, now: float) -> None:
+    def _move(self, now: float, is_counting: bool) -> None:
         """Count in shared memory where there is room, else in memory of this process's own."""
-        cell = self._rates.cell(self._key, self.rate.seconds, now)
+        cell = self._rates.cell(self._start, self._key)
+        if cell is None and is_counting:
+            cell = self._rates.new_cell(self._start, self._key, self.rate.seconds, now)
         if cell is None:
             if not self._is_private:
                 self._cell, self._is_private = _words(_CELL_WORDS), True
@@ -233,6 +277,12 @@ class Bucket:
             for word in (1, 2):  # the later window, or of the same one the greater count
                 cell[word] = max(cell[word], self._cell[word])
         self._cell, self._is_private = cell, False
+
+
+def _place(row: memoryview, start: int, key: int) -> int:
+    """Where the cell of a hash is in a row, in the set that begins there; 0 where it has none."""
+    keys = row[start : start + _SET_WORDS : _CELL_WORDS].tolist()
+    return start + keys.index(key) * _CELL_WORDS if key in keys else 0
 
 
 def _counts_of(words: memoryview, at: int, window: int) -> tuple[int, int]:

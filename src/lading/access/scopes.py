@@ -16,6 +16,9 @@ FIXED = ("models:read", "models:admin", "journal:read", "journal:erase", "metric
 """Scopes that name no model."""
 USUAL = (f"{PREDICT}{EVERY_MODEL}", "models:read")
 """Of who only wants predictions, of whichever model the service has."""
+_OF_USE = f"{PREDICT}MODEL, {PREDICT}{EVERY_MODEL}, models:read, metrics"
+"""Those that a route asks for; the others are kept for what comes later."""
+_SHOWN_CHARS = 64
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}|\*")
 
 
@@ -65,6 +68,10 @@ def check_scopes(scopes: Iterable[str]) -> tuple[str, ...]:
         is_prediction = scope.startswith(PREDICT) and _MODEL.fullmatch(scope.removeprefix(PREDICT))
         if scope not in FIXED and not is_prediction:
             near = get_close_matches(scope, FIXED, 1)
-            hint = f"did you mean `{near[0]}`?" if near else f"there are {PREDICT}MODEL, {', '.join(FIXED)}"
-            raise UsageError("one of these is no scope", hint=hint)
+            hint = f"did you mean `{near[0]}`?" if near else f"there are {_OF_USE}"
+            raise UsageError(f"{_shown(scope)} is no scope", hint=hint)
     return tuple(sorted(set(scopes)))
+
+
+def _shown(scope: str) -> str:
+    return f"`{scope}`" if scope.isprintable() and len(scope) <= _SHOWN_CHARS else "one of these"

@@ -66,11 +66,13 @@ def _check(path: Path, found: os.stat_result, strict: bool, refusal: type[Lading
 
 
 def is_open_to_others(found: os.stat_result) -> bool:
-    """Whether somebody else than its owner may read or write a file; always false where files have no modes."""
+    """Whether somebody else than its owner, or the group to which root gives it, may read or write a file.
+
+    Always false where files have no modes.
+    """
     if not hasattr(os, "geteuid"):
         return False
-    is_given_by_root = found.st_uid == 0 != os.geteuid()
-    allowed = _SHARED_MODE if is_given_by_root else 0o600
+    allowed = _SHARED_MODE if found.st_uid == 0 else 0o600
     return bool(found.st_mode & _OTHERS & ~allowed)
 
 

@@ -13,7 +13,7 @@ from lading.errors import LadingError
 logger = logging.getLogger(__name__)
 
 Content = TypeVar("Content")
-_Stamp = tuple[int, int, int] | None
+Stamp = tuple[int, ...]
 
 
 class Watched(Generic[Content]):
@@ -30,26 +30,32 @@ class Watched(Generic[Content]):
     def __init__(self, path: Path, read: Callable[[Path], Content]) -> None:
         self._path = path
         self._read = read
-        self._stamp = self._stamp_now()
+        self._stamp = stamp_of(path)
         self.content = read(path)
+        self._failure = ""
 
     def refresh(self) -> bool:
         """Look whether it has changed; true where it has, and could be read."""
         # Looked at before it is read: what changes in between is seen the next time.
-        stamp = self._stamp_now()
+        stamp = stamp_of(self._path)
         if stamp == self._stamp:
             return False
-        self._stamp = stamp
         try:
             self.content = self._read(self._path)
         except LadingError as error:
-            logger.error("%s; what was read before holds", error.message)
+            # It is tried again until it can be read: somebody may have lost a right.
+            if error.message != self._failure:
+                logger.error("%s; what was read before holds", error.message)
+            self._failure = error.message
             return False
+        self._stamp, self._failure = stamp, ""
         return True
 
-    def _stamp_now(self) -> _Stamp:
-        try:
-            found = os.stat(self._path)
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_ino, found.st_size
+
+def stamp_of(path: Path) -> Stamp:
+    """What changes whenever a file does, or who may read it; nothing of one that is not there."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return ()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

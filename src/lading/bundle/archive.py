@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from lading.bundle.layout import CENTRAL, END, LOCAL, Entry, central_header, directory, end_record, local_header
-from lading.bundle.names import AGAIN, MANIFEST_NAME, MAX_MEMBERS, MAX_NAME_CHARS, check_names, shown
+from lading.bundle.names import AGAIN, AGAIN_SIGNED, MANIFEST_NAME, MAX_MEMBERS, MAX_NAME_CHARS, check_names, shown
 from lading.bundle.regular_file import CHUNK_BYTES, RegularFile, replace_file
 from lading.errors import BundleError, Untrusted, UsageError
 
@@ -194,7 +194,9 @@ def _check_size(file: RegularFile, max_bytes: int) -> None:
 
 def _check_digest(file: RegularFile, digest: Callable[[], str], expected: str | None) -> None:
     if expected is not None and digest() != expected:
-        raise Untrusted(f"{file.shown} is not what was signed: it was changed", hint=AGAIN, code="bundle.changed")
+        raise Untrusted(
+            f"{file.shown} is not what was signed: it was changed", hint=AGAIN_SIGNED, code="bundle.changed"
+        )
 
 
 def _read_entries(file: RegularFile) -> list[Entry]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from lading.errors import BundleError
 
-__all__ = ["AGAIN", "MANIFEST_NAME", "MAX_MEMBERS", "MAX_NAME_CHARS", "check_names", "shown"]
+__all__ = ["AGAIN", "AGAIN_SIGNED", "MANIFEST_NAME", "MAX_MEMBERS", "MAX_NAME_CHARS", "check_names", "shown"]
 
 MANIFEST_NAME = "manifest.json"
 """The name of the first member of every bundle."""
@@ -15,6 +15,8 @@ MAX_MEMBERS = 10_000
 MAX_NAME_CHARS = 200
 AGAIN = "fetch the bundle again or pack it again; unzipping and zipping it anew makes another file"
 """What to do about a damaged bundle."""
+AGAIN_SIGNED = "fetch the bundle and its signature again, or sign it again: lading sign BUNDLE"
+"""The same where its signature does not fit."""
 
 _SEGMENT = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?")
 # Windows opens these in every folder, whatever the extension

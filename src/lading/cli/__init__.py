@@ -27,7 +27,7 @@ _SECTIONS = {
     },
     "Run": {
         "keys": "API keys of callers: create, list, revoke",
-        "users": "Users with passwords: add, list, remove",
+        "users": "Users with passwords: add, list, remove, password",
         "reload": "Let a running server load its model, code and settings anew",
     },
     "Help": {"doctor": "Say what is installed, what a model needs, and what mends it"},

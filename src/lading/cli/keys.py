@@ -59,7 +59,7 @@ def create(
     end = None if expires is None else _end(expires, made)
     key, text = create_key(path, name, made, scopes=scopes or USUAL, expires=end, rate=rate)
     if as_json:
-        click.echo(_json(_told(key) | {"key": text, "keys_file": str(path)}))
+        click.echo(msgspec.json.encode(_told(key) | {"key": text, "keys_file": str(path)}))
         return
     click.echo(text)
     ends = f"until {in_words(key.expires)}" if key.expires else "until it is revoked"
@@ -77,7 +77,7 @@ def list_(keys_file: Path | None, as_json: bool) -> None:
     """Show whose keys there are, what for, and whether they are good."""
     told = [_told(key) for key in read_keys(_path(keys_file))]
     if as_json:
-        click.echo(_json(told))
+        click.echo(msgspec.json.encode(told))
         return
     heads = ("id", "name", "state", "scopes", "created", "expires", "rate")
     rows = [[(each | {"scopes": ", ".join(each["scopes"])})[head] for head in heads] for each in told]
@@ -85,10 +85,17 @@ def list_(keys_file: Path | None, as_json: bool) -> None:
 
 
 @command.command("revoke")
-@click.argument("key", metavar="ID|NAME")
+@click.argument("key", metavar="ID|NAME|KEY")
 @_file_option
 def revoke(key: str, keys_file: Path | None) -> None:
-    """Take a key away. Running servers refuse it within two seconds, and the tokens that it got."""
+    """Take a key away. Running servers refuse it within two seconds, and the tokens that it got.
+
+    Of a key that has leaked, the key itself says which it is.
+
+    \b
+      lading keys revoke web-shop
+      lading keys revoke lk_3f9a2c41_…
+    """
     revoked = revoke_key(_path(keys_file), key, now())
     since = in_words(revoked.revoked or now())
     click.echo(f"  revoked   {revoked.id} of {revoked.name}, {since}", err=True)
@@ -122,7 +129,3 @@ def _told(key: Key) -> dict[str, Any]:
         "revoked": in_words(key.revoked) if key.revoked else None,
         "rate": key.rate or None,
     }
-
-
-def _json(value: Any) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(value), indent=2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,21 @@ def _shown(default: object) -> str:
     return f"{default:g}" if isinstance(default, float) else str(default) or "none"
 
 
+class Sectioned(click.Command):
+    """A command whose help shows its options in sections: those of the table, and the model's own behind them."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write them."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        options = [parameter for parameter in self.get_params(ctx) if isinstance(parameter, click.Option)]
+        for option in options:
+            if (record := option.get_help_record(ctx)) is not None:
+                sections.setdefault(_SECTIONS.get(option.name or "", "Options"), []).append(record)
+        for section, records in sections.items():
+            with formatter.section(section):
+                formatter.write_dl(records)
+
+
 def declared_options(fn: Decorated) -> Decorated:
     """Options for what an author declares about a model."""
     for option in reversed(_DECLARED_OPTIONS):
@@ -85,3 +100,8 @@ DECLARED_NAMES = (
     *("image", "gray", "invert", "scale"),
 )
 """What these options are called where they arrive."""
+
+_SECTIONS: Mapping[str, str] = {setting.name: setting.section for setting in SETTINGS} | dict.fromkeys(
+    [*DECLARED_NAMES, "ignore_versions"], "Model"
+)
+"""Of options, by what they are called where they arrive."""

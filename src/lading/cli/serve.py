@@ -10,6 +10,7 @@ import click
 
 from lading.cli.options import (
     DECLARED_NAMES,
+    Sectioned,
     declared_options,
     ignore_versions_option,
     model_argument,
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from lading.serve.target import Target
 
 
-@click.command("serve")
+@click.command("serve", cls=Sectioned)
 @model_argument
 @settings_options
 @declared_options

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, time
 from pathlib import Path
@@ -59,11 +60,11 @@ def add(
     from lading.bundle.signing.keys import PublicKey, short
     from lading.bundle.signing.trust import TrustStore
 
-    change = _change(models, code, not_before, not_after, _versions(minimums))
+    change = _change(models, code, not_before, _end(not_after), _versions(minimums))
     path, entry = TrustStore.read(trust or "").add(PublicKey.read(key), change)
     click.echo(f"  trusted   key {short(entry.key_id)}   {entry.words}", err=True)
     click.echo(f"  wrote     {path}", err=True)
-    more = f" --trust {trust}" if trust else ""
+    more = f" --trust {shlex.quote(str(trust))}" if trust else ""
     click.echo(f"next: lading serve BUNDLE --production --auth keys{more}", err=True)
 
 
@@ -71,18 +72,19 @@ def add(
 @trust_option
 @json_option
 def list_entries(trust: Path | None, as_json: bool) -> None:
-    """Show the keys that are trusted, and for what."""
+    """Show the keys, for what they are trusted, and whether they are now: good, not yet, expired, revoked."""
     from lading.bundle.signing.keys import short
     from lading.bundle.signing.trust import TrustStore
 
     store = TrustStore.read(trust or "")
+    states = [(entry, entry.state(store.now())) for entry in store.entries.values()]
     if as_json:
-        click.echo(msgspec.json.encode(list(store.entries.values())))
+        click.echo(msgspec.json.encode([msgspec.to_builtins(entry) | {"state": state} for entry, state in states]))
         return
-    for entry in store.entries.values():
-        click.echo(f"{short(entry.key_id)}   {entry.words}")
-    if not store.entries:
-        click.echo(f"no key is trusted: there is none in {store.folder}", err=True)
+    for entry, state in states:
+        click.echo(f"{short(entry.key_id)}   {state:<7}   {entry.words}")
+    if not states:
+        click.echo(f"no key is trusted: {store.in_words}", err=True)
 
 
 @command.command("revoke")
@@ -95,7 +97,9 @@ def revoke(key_id: str, trust: Path | None) -> None:
 
     entry = TrustStore.read(trust or "").revoke(key_id)
     click.echo(f"  revoked   key {short(entry.key_id)}   {entry.words}", err=True)
-    click.echo("next: lading reload, for each server that is running", err=True)
+    # A reload alone would be refused, as the bundle is not trusted any more, and what is served goes on.
+    click.echo("  running   servers of what it has signed go on until they are stopped,", err=True)
+    click.echo("            or reloaded with a bundle that another key has signed", err=True)
 
 
 def _change(
@@ -106,17 +110,27 @@ def _change(
     versions: dict[str, str],
 ) -> Callable[[Entry], Entry]:
     def change(entry: Entry) -> Entry:
-        end = None if not_after is None else datetime.combine(not_after, time(23, 59, 59), UTC)
         return msgspec.structs.replace(
             entry,
             models=tuple(dict.fromkeys([*entry.models, *models])),
             code=entry.code if code is None else code,
             not_before=entry.not_before if not_before is None else not_before.replace(tzinfo=UTC),
-            not_after=entry.not_after if end is None else end,
+            not_after=entry.not_after if not_after is None else not_after,
             minimum_versions=entry.minimum_versions | versions,
         )
 
     return change
+
+
+def _end(day: datetime | None) -> datetime | None:
+    """When a day ends, in UTC."""
+    if day is None:
+        return None
+    end = datetime.combine(day, time(23, 59, 59), UTC)
+    if end < datetime.now(UTC):
+        hint = "a day to come, as 2030-12-31; to trust a key no more: lading trust revoke KEY_ID"
+        raise UsageError(f"--not-after {day:%Y-%m-%d} is past", hint=hint)
+    return end
 
 
 def _versions(texts: Sequence[str]) -> dict[str, str]:

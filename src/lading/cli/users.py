@@ -26,7 +26,7 @@ _file_option = click.option(
 
 @click.group("users")
 def command() -> None:
-    """Users with passwords: add, list, remove.
+    """Users with passwords: add, list, remove, password.
 
     \b
       lading users add alice
@@ -60,7 +60,7 @@ def list_(users_file: Path | None, as_json: bool) -> None:
     users = read_users(_path(users_file))
     if as_json:
         told = [{"name": user.name, "scopes": user.scopes, "created": in_words(user.created)} for user in users]
-        click.echo(msgspec.json.format(msgspec.json.encode(told), indent=2))
+        click.echo(msgspec.json.encode(told))
         return
     rows = [(user.name, ", ".join(user.scopes), in_words(user.created)) for user in users]
     click.echo(table(("NAME", "SCOPES", "CREATED"), rows))

@@ -154,7 +154,7 @@ def _load_compiled(bundle: Bundle, name: str, ignore_versions: bool) -> Predicto
 def _load_native(bundle: Bundle, name: str, ignore_versions: bool) -> Predictor:
     manifest = bundle.manifest
     flavor = flavor_named(manifest.flavor)
-    _refuse_untrusted_code(bundle, name, flavor)
+    refuse_untrusted_code(bundle, name)
     if manifest.is_compiled and flavor.distribution and differences({flavor.distribution: None}):
         hint = 'pip install "lading[onnx]"'
         raise EnvironmentMismatch(f"{name} is compiled to ONNX, and onnxruntime is not installed", hint=hint)
@@ -168,10 +168,18 @@ def _load_native(bundle: Bundle, name: str, ignore_versions: bool) -> Predictor:
     return open_model(flavor, data, OwnCode.of_bundle(bundle), files=read, entry=manifest.entry)
 
 
-def _refuse_untrusted_code(bundle: Bundle, name: str, flavor: Flavor) -> None:
-    """Nothing where opening the author's own file runs nothing, or what it runs is let in: the one gate before it."""
+def refuse_untrusted_code(bundle: Bundle, name: str) -> None:
+    """Nothing where opening the author's own file runs nothing, or what it runs is let in: the one gate before it.
+
+    Raises:
+        Untrusted: it would run a program, and the key that signed it is trusted for data only.
+        EnvironmentMismatch: it cannot be said, as nothing here knows the flavor.
+    """
     verified = bundle.verified
-    if verified is None or verified.code or not (runs_code(flavor) or bundle.manifest.code):
+    if verified is None or verified.code:
+        return
+    flavor = flavor_named(bundle.manifest.flavor)
+    if not (runs_code(flavor) or bundle.manifest.code):
         return
     what = "Python" if bundle.manifest.code else _PROGRAMS.get(flavor.name, f"a model of `{flavor.name}`")
     raise Untrusted(

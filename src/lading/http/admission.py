@@ -9,7 +9,7 @@ from starlette.datastructures import URL
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 
-from lading.access.access import Access, Caller, Fields, spend
+from lading.access.access import NOBODY, Access, Caller, Fields, Known, spend
 from lading.access.principal import Principal
 from lading.access.rates import Bucket
 from lading.access.scopes import Operation, authorize
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     # The engine stays out of a process that only stands by.
     from lading.http.routes import PredictRoute
 
+Peer = tuple[str, int] | None
+"""Who is connected: address and port; None through a Unix socket."""
+CONFIRM = "lading.confirm"
+"""What asks once more, in the scope of a request whose caller was asked: when its body has been read."""
 _MAX_BUCKETS = 1024
 
 CERTIFIED = "lading.certified"
@@ -68,6 +72,17 @@ class Admission:
         scope["lading"].caller = caller.principal.name
         if caller.bucket is not None:
             spend(caller.bucket, self.access.clock())
+        self._authorize(caller, operation)
+        scope[CONFIRM] = lambda: self._confirm(scope, caller, operation)
+
+    async def _confirm(self, scope: Scope, caller: Caller, operation: Operation | None) -> None:
+        """Nothing, where somebody whose body took its time still may ask; else as `admit`."""
+        self.access.refresh()
+        if not self.access.holds(caller, self.access.clock()):
+            address, certified = self.address_of(scope), scope.get(CERTIFIED)
+            self._authorize(await self.access.find(scope["headers"], "", address, certified=certified), operation)
+
+    def _authorize(self, caller: Caller, operation: Operation | None) -> None:
         model = self._model()
         # While there is no model, there is nothing that anybody could have a right to; this is said to all alike.
         if operation is not None and (model or operation is not Operation.PREDICT):
@@ -78,10 +93,11 @@ class Admission:
         """Whether everybody may ask."""
         return self.access.is_open
 
-    def known(self, fields: Fields) -> Caller | None:
-        """Who asks for a prediction, where that can be said at once and they may; else None: `admit` says why."""
-        caller = self.access.known(fields, self._settings().rate_limit)
-        return caller if caller is not None and self.may_predict(caller.principal) else None
+    def known(self, fields: Fields, peer: Peer) -> Known:
+        """Who asks for a prediction, where that can be said at once and they may; else nobody: `admit` says why."""
+        host = peer[0] if peer else None
+        known = self.access.known(fields, self._settings().rate_limit, lambda: client_of(host, fields, self._trusted))
+        return known if known.caller is not None and self.may_predict(known.caller.principal) else NOBODY
 
     def certified(self, principal: Principal) -> Caller | None:
         """The same for somebody whom the certificate of a connection shows."""
@@ -95,7 +111,7 @@ class Admission:
             return False
         return True
 
-    def bucket_of(self, peer: tuple[str, int] | None, forwarded: bytes) -> Bucket | None:
+    def bucket_of(self, peer: Peer, forwarded: bytes) -> Bucket | None:
         """What the address of a request may still ask; None where there is no limit.
 
         Args:

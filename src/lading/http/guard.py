@@ -18,7 +18,7 @@ Fields = Sequence[tuple[bytes, bytes]]
 """Names in lower case, with their values."""
 
 _DIGITS = re.compile(rb"[0-9]{1,18}")
-_TARGET = re.compile(rb"/[!-~]*|[a-z][a-z0-9+.-]*://[!-~]+", re.IGNORECASE)
+_TARGET = re.compile(rb"/[!\"$-~]*|[a-z][a-z0-9+.-]*://[!\"$-~]+", re.IGNORECASE)
 _HOST = re.compile(rb"[A-Za-z0-9.:\[\]_~!$&'()*+,;=%-]*")
 _ONCE = frozenset({b"host", b"content-length", b"content-type", b"transfer-encoding"})
 _FRAMING = frozenset({b"content_length", b"transfer_encoding"})

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from lading.access.access import Caller
 from lading.access.credentials import has_credentials
 from lading.http.accept import accepted
-from lading.http.admission import Admission
+from lading.http.admission import Admission, Peer
 from lading.http.content import JSON
 from lading.http.forwarded import FORWARDED_FOR
 from lading.http.guard import MAX_FIELDS, Malformed, check_head
@@ -69,32 +69,38 @@ class Heads:
         self._elsewhere = _ELSEWHERE.union(elsewhere)
         self._known: dict[bytes, Head | None] = {}
 
-    def read(self, head: bytes) -> Head | None:
-        """The head in these bytes, which end with the empty line; None where the lane does not take it."""
+    def read(self, head: bytes, peer: Peer) -> Head | None:
+        """The head in these bytes, which end with the empty line; None where the lane does not take it.
+
+        Args:
+            head: the bytes.
+            peer: who has sent them.
+        """
         try:
             return self._known[head]
         except KeyError:
-            return self._look(head)
+            return self._look(head, peer)
 
     def forget(self) -> None:
         """Look at every head again: somebody who was known may not be any more."""
         self._known.clear()
 
-    def _look(self, head: bytes) -> Head | None:
+    def _look(self, head: bytes, peer: Peer) -> Head | None:
         if len(head) > MAX_PLAIN_BYTES:
             return None
         line, *lines = head[:-4].split(b"\r\n")
         matches = [_FIELD.fullmatch(each) for each in lines]
-        found = None
+        found, is_shared = None, True
         fields = [(match[1].lower(), match[2]) for match in matches if match is not None]
         if line in self._lines and len(fields) == len(lines) <= MAX_FIELDS:
             found = self._plain(line.split(b" ")[1], fields)
         if found is not None and not self._admission.is_open and has_credentials(fields):
-            caller = self._admission.known(fields)
+            caller, is_shared = self._admission.known(fields, peer)
             if caller is None:  # who it is has to be found out, and may be known the next time
                 return None
             found = found._replace(caller=caller)
-        if _OF_ONE_REQUEST.isdisjoint(name for name, _ in fields):
+        # What somebody else could guess is not told to them by being remembered.
+        if is_shared and _OF_ONE_REQUEST.isdisjoint(name for name, _ in fields):
             self._remember(head, found)
         return found
 

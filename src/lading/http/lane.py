@@ -170,7 +170,7 @@ class LaneProtocol(GuardedProtocol):
             return False
         else:
             end = data.find(_HEAD_END) + len(_HEAD_END)
-            found = self._lane.heads.read(data[:end]) if end >= len(_HEAD_END) else None
+            found = self._lane.heads.read(data[:end], self.client) if end >= len(_HEAD_END) else None
             if found is None:
                 return False
             head = found

@@ -6,11 +6,13 @@ from html import escape
 
 from starlette.responses import HTMLResponse
 
+from lading.access.credentials import curl_options
 from lading.errors import NotReady
 from lading.schema.curl import curl
 from lading.schema.listing import list_inputs
 from lading.schema.words import answer_in_words
 from lading.service import Service
+from lading.settings import words
 
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -42,7 +44,8 @@ def page(service: Service, url: str) -> HTMLResponse:
     links = " · ".join(
         f'<a href="{link}">{link}</a>' for link in ("metadata", "schema", "openapi.json", "metrics", "ready", "health")
     )
-    command = escape(curl(f"{url.removesuffix('/')}{manifest.route}", schema))
+    credentials = curl_options(words(service.settings.auth))
+    command = escape(curl(f"{url.removesuffix('/')}{manifest.route}", schema, credentials))
     answer = escape(answer_in_words(schema))
     body = f"<h2>Try it</h2><pre>{command}</pre><h2>Inputs</h2><table>{rows}</table><h2>Answer</h2><p>{answer}</p>"
     version = f"version {manifest.version}" if manifest.created else "not packed"

@@ -18,6 +18,7 @@ from lading.access.scopes import Operation
 from lading.errors import BrokenInput, NotReady, UsageError
 from lading.http.accept import accepted
 from lading.http.accounts import Exchange
+from lading.http.admission import CONFIRM
 from lading.http.answers import response_of
 from lading.http.body import read_body
 from lading.http.content import JSON, content_of
@@ -75,6 +76,8 @@ class Predict:
             max_s=settings.body_timeout_s,
             max_expansion=settings.max_expansion,
         )
+        if CONFIRM in scope:
+            await scope[CONFIRM]()
         return proba, await self._reader.read(content.decode, body, may_take_s, is_quick=content.is_quick)
 
     def _read_query(self, scope: Scope) -> tuple[bool, Decoded]:

@@ -42,6 +42,8 @@ def token_endpoint(
         access.refresh()
         try:
             credentials = _credentials(request)
+            if credentials is None:  # not a byte of the body is read for nobody
+                raise GrantError("invalid_client", "the id and the secret of the client are sent by HTTP Basic")
             given = grant(credentials, await _parameters(request))
         except GrantError as error:
             request.scope["lading"].code = f"token.{error.error}"

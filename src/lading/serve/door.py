@@ -32,6 +32,9 @@ class Door:
         make: makes the protocol of a connection.
         everybody: who is connected.
         tls: with which connections begin; None for none.
+
+    Attributes:
+        is_open: connections are accepted.
     """
 
     def __init__(
@@ -43,22 +46,22 @@ class Door:
         self._everybody = everybody
         self._tls = tls
         self._guests: set[asyncio.Task[None]] = set()
-        self._is_open = False
+        self.is_open = False
 
     def open(self) -> None:
         """Accept connections, as long as the socket is open."""
-        if not self._is_open and self._listener.fileno() >= 0:
+        if not self.is_open and self._listener.fileno() >= 0:
             asyncio.get_running_loop().add_reader(self._listener, self._accept)
-            self._is_open = True
+            self.is_open = True
 
     def close(self) -> None:
         """Accept no more."""
-        if self._is_open:
+        if self.is_open:
             asyncio.get_running_loop().remove_reader(self._listener)
-            self._is_open = False
+            self.is_open = False
 
     def _go_on(self) -> None:
-        if self._is_open:
+        if self.is_open:
             asyncio.get_running_loop().add_reader(self._listener, self._accept)
 
     async def wait_closed(self) -> None:

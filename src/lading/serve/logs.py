@@ -26,8 +26,10 @@ def configure_logs(log_format: LogFormat) -> None:
     access.handlers = [_RequestsHandler(sys.stderr, formatter)]
     access.propagate = False
     warnings.showwarning = _log_warning
-    for noisy in ("uvicorn", "uvicorn.error", "asyncio"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    for noisy, level in {"uvicorn": logging.ERROR, "uvicorn.error": logging.ERROR, "asyncio": logging.WARNING}.items():
+        logging.getLogger(noisy).setLevel(
+            level
+        )  # uvicorn warns of every request that is refused, which we log ourselves
 
 
 class _RequestsHandler(logging.Handler):

@@ -7,17 +7,9 @@ import socket
 
 import msgspec
 
+from lading.access.credentials import CURL, curl_options
 from lading.access.making import CERTIFICATE, methods_of
 from lading.settings import Settings
-
-_CREDENTIALS = {
-    "keys": '-H "Authorization: Bearer $KEY"',
-    "basic": "-u NAME",
-    "jwt": '-H "Authorization: Bearer $TOKEN"',
-    "tokens": '-H "Authorization: Bearer $TOKEN"',
-    CERTIFICATE: "--cert CERTIFICATE --key KEY",
-}
-"""What curl is told to show who asks; of several ways the first one here."""
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -37,9 +29,9 @@ class Place(msgspec.Struct, frozen=True):
 def place_of(listener: socket.socket, settings: Settings) -> Place:
     """The place of a service that listens there."""
     methods = methods_of(settings)
-    options = [words for method, words in _CREDENTIALS.items() if method in methods][:1]
+    options = list(filter(None, [curl_options(methods)]))
     if settings.client_ca_file and CERTIFICATE not in methods:
-        options.append(_CREDENTIALS[CERTIFICATE])
+        options.append(CURL[CERTIFICATE])
     scheme = "https" if settings.tls_certificate_file else "http"
     if listener.family == socket.AF_UNIX:
         options.insert(0, f"--unix-socket {shlex.quote(listener.getsockname())}")

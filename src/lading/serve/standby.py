@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from functools import partial
 from typing import Any
 
 import uvicorn
@@ -41,23 +42,37 @@ class Standby:
     """
 
     def __init__(self, listener: socket.socket, slots: Slots, settings: Settings) -> None:
+        self._listener = listener
+        self._slots = slots
         self._accounts = Accounts(SharedCounters(slots, SLOT))
-        rates = Rates([slot.rates for slot in slots], SLOT, slots.secret)
-        admission = Admission(make_access(settings, rates, slots.secret), str, lambda: settings)
-        app = make_standby(lambda: self._reason, self._accounts, lambda: exposition(slots), admission)
-        app = _after_body(PrefixMiddleware(app, settings.root_path) if settings.root_path else app)
-        self._tls = Tls.of(settings)
-        self._certificates = Certificates.of(settings)
-        self._settings = settings
-        self._config = uvicorn.Config(
-            app, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False, server_header=False
-        )
-        self._config.load()
+        self._rates = Rates([slot.rates for slot in slots], SLOT, slots.secret)
         self._state = ServerState()
         # The supervisor needs descriptors for other things than for callers who say nothing.
         self._guests = Connections(min(_MAX_GUESTS, descriptors() // 4))
         self._reason = ""
-        self._door = Door(listener, self._protocol, self._guests, self._tls)
+        self._configure(settings)
+
+    def renew(self, settings: Settings) -> None:
+        """Ask from now on whom these settings say."""
+        is_open = self._door.is_open
+        self._door.close()
+        self._configure(settings)
+        if is_open:
+            self._door.open()
+
+    def _configure(self, settings: Settings) -> None:
+        admission = Admission(make_access(settings, self._rates, self._slots.secret), str, lambda: settings)
+        app = make_standby(lambda: self._reason, self._accounts, lambda: exposition(self._slots), admission)
+        app = _after_body(PrefixMiddleware(app, settings.root_path) if settings.root_path else app)
+        config = uvicorn.Config(
+            app, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False, server_header=False
+        )
+        config.load()
+        self._tls = Tls.of(settings)
+        rest: dict[str, Any] = {"config": config, "server_state": self._state, "app_state": {}}
+        rest["certificates"] = Certificates.of(settings)
+        make = partial(_Guest, settings=settings, accounts=self._accounts, everybody=self._guests, **rest)
+        self._door = Door(self._listener, make, self._guests, self._tls)
 
     def open(self, reason: str) -> None:
         """Accept connections as long as the socket is open, and tell the reason to who wants a prediction."""
@@ -69,11 +84,6 @@ class Standby:
     def close(self) -> None:
         """Accept no more; who is connected is answered, and then disconnected."""
         self._door.close()
-
-    def _protocol(self) -> GuardedProtocol:
-        rest: dict[str, Any] = {"config": self._config, "server_state": self._state, "app_state": {}}
-        rest["certificates"] = self._certificates
-        return _Guest(settings=self._settings, accounts=self._accounts, everybody=self._guests, **rest)
 
 
 class _Guest(GuardedProtocol):

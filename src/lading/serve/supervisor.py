@@ -24,6 +24,7 @@ from lading.serve.generation import Generation
 from lading.serve.listener import unlink
 from lading.serve.order import Order
 from lading.serve.place import place_of
+from lading.serve.production import check_settings
 from lading.serve.reports import Unanswered
 from lading.serve.standby import Standby
 from lading.serve.target import Target
@@ -77,6 +78,7 @@ class Supervisor:
         self._living: set[Generation] = set()
         self._retiring: set[asyncio.Task[None]] = set()
         self._unanswered = 0
+        self._has_failed = False
         self._is_wanted = asyncio.Event()
         self._waiting: list[asyncio.Future[str]] = []
         self._is_stopping, self._has_drained, self._is_hurried = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -155,21 +157,25 @@ class Supervisor:
                 model = await self._replace()
             except LadingError as error:
                 _tell_failure(error, waiting)
+                self._has_failed = True
+                self._look()
                 if self._current is None:
                     asyncio.get_running_loop().call_later(pause_s, self._is_wanted.set)
                     pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
             else:
-                pause_s = _FIRST_PAUSE_S
+                pause_s, self._has_failed = _FIRST_PAUSE_S, False
                 _tell(model, waiting)
 
     async def _replace(self) -> str:
         """Start a generation, and let it serve in place of the current one."""
         settings = self._find_settings()
+        check_settings(settings)
         if self._current is not None:
             await self._wait_for_retired()
         generation = await self._start(settings)
         before, self._current = self._current, generation
         self._settings = settings
+        self._standby.renew(settings)
         self._slots.generation = generation.number
         self._look()
         generation.open_gate()
@@ -249,7 +255,9 @@ class Supervisor:
         """Why no generation answers."""
         if self._is_stopping.is_set():
             return "the service is stopping"
-        return "the model is loading" if self._current is None else "the workers are being replaced"
+        if self._current is not None:
+            return "the workers are being replaced"
+        return "the model cannot be served; the log says why" if self._has_failed else "the model is loading"
 
     # --- the end
 

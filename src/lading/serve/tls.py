@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 import ssl
 from pathlib import Path
 
 from lading.access.making import CERTIFICATE, methods_of
 from lading.access.secret_file import read_secret_file
-from lading.errors import SettingsError
+from lading.access.watched import Stamp, stamp_of
+from lading.errors import LadingError, SettingsError, name_of
 from lading.settings import Settings, words
 
 logger = logging.getLogger(__name__)
@@ -26,6 +26,7 @@ class Tls:
         self._settings = settings
         self._stamp = self._stamps()
         self.context = _context(settings)
+        self._failure = ""
 
     @classmethod
     def of(cls, settings: Settings) -> Tls | None:
@@ -53,30 +54,25 @@ class Tls:
             raise SettingsError(f"TLS cannot begin: {reason or 'a file is not what it should be'}", hint=hint) from None
 
     def refresh(self) -> None:
-        """Read the files anew where they have changed; connections that begin now get what is in them."""
+        """Read the files anew where they have changed, until that succeeds; connections that begin now get them."""
         stamp = self._stamps()
         if stamp == self._stamp:
             return
-        self._stamp = stamp
         try:
+            read_secret_file(Path(self._settings.tls_key_file), strict=self._settings.production)
             self.context = _context(self._settings)
-        except (OSError, ssl.SSLError):
-            logger.error("the new certificate cannot be used; the one before goes on")
+        except (LadingError, OSError, ssl.SSLError) as error:
+            if name_of(error) != self._failure:
+                logger.error("the new certificate cannot be used; the one before goes on")
+            self._failure = name_of(error)
         else:
             logger.info("a new certificate is used")
+            self._stamp, self._failure = stamp, ""
 
-    def _stamps(self) -> list[tuple[int, ...]]:
+    def _stamps(self) -> list[Stamp]:
         said = self._settings
         files = (said.tls_certificate_file, said.tls_key_file, said.client_ca_file, said.client_crl_file)
-        return [_stamp(Path(file)) for file in files if file]
-
-
-def _stamp(path: Path) -> tuple[int, ...]:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return ()
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+        return [stamp_of(Path(file)) for file in files if file]
 
 
 def _context(settings: Settings) -> ssl.SSLContext:

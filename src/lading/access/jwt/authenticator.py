@@ -19,7 +19,7 @@ from lading.access.jwt.json_object import parse_object
 from lading.access.jwt.jwks import ALGORITHMS, NO_KEYS, Key
 from lading.access.jwt.jws import MAX_CHARACTERS, read_header
 from lading.access.principal import Principal
-from lading.errors import SettingsError, Unauthenticated
+from lading.errors import EnvironmentMismatch, SettingsError, Unauthenticated
 from lading.settings import Settings, words
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class JwtAuthenticator:
     """
 
     challenge = 'Bearer realm="lading"'
+    is_guessable = False
 
     def __init__(
         self,
@@ -158,6 +159,7 @@ def make(settings: Settings, shared: bytes) -> JwtAuthenticator:
 
     Raises:
         SettingsError: one is missing, or would let others in than the issuer's.
+        EnvironmentMismatch: PyJWT is not installed.
     """
     _check_library()
     _check_issuer(settings)
@@ -179,9 +181,8 @@ def _check_library() -> None:
     try:
         import jwt  # noqa: F401
     except ImportError:
-        raise SettingsError(
-            "--auth jwt needs PyJWT, which is not installed", hint='pip install "lading[jwt]"'
-        ) from None
+        message = "--auth jwt needs PyJWT, which is not installed"
+        raise EnvironmentMismatch(message, hint='pip install "lading[jwt]"') from None
 
 
 def _check_issuer(settings: Settings) -> None:

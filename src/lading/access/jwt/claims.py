@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +13,8 @@ from lading.errors import UsageError
 
 LEEWAY_S = 30.0
 """By which an issuer's clock may be ahead of this one."""
+TOO_LATE_S = 1 << 53
+"""Since 1970: from here on a float does not tell one second from the next."""
 MAX_SCOPES = 64
 """Of ours that one token may name."""
 REFUSED = frozenset({"nonce", "at_hash", "c_hash", "s_hash", "events", "cnf"})
@@ -51,7 +52,8 @@ def _texts(value: Any) -> list[str]:
 
 
 def _time(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    # Compared before it becomes a float, which some integers are too large for; NaN is in no range.
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < TOO_LATE_S:
         raise ValueError("expected seconds since 1970")
     return float(value)
 

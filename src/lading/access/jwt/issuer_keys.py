@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from lading.access.jwt.fetching import NotFetched
 from lading.access.jwt.jwks import NO_KEYS, Key, Keys, find_key, keys_of
-from lading.errors import Refused
+from lading.errors import Refused, name_of
 
 EARLY_S = 10.0
 """Between two fetches because of a key that is not known, and between two attempts while the issuer is silent."""
@@ -122,6 +122,8 @@ class IssuerKeys:
             self._take(self._now(), self._fetch())
         except (NotFetched, ValueError, RuntimeError) as error:  # the last one where there is no thread left
             self._fail(str(error))
+        except Exception as error:  # a key set that a library fails at: there is nobody above who would try again
+            self._fail(name_of(error))
         finally:
             running.set_result(None)
 

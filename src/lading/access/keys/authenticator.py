@@ -19,6 +19,7 @@ class Keys:
     """
 
     challenge = 'Bearer realm="lading"'
+    is_guessable = False
 
     def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring

@@ -137,7 +137,7 @@ def _check_rate(text: str) -> None:
 
 
 def revoke_key(path: Path, word: str, now: datetime) -> Key:
-    """The key with this id or name, which is taken no more; one that was revoked before stays as it is.
+    """The key with this id, name or text, which is taken no more; one that was revoked before stays as it is.
 
     Raises:
         UsageError: there is none, or more than one.
@@ -154,7 +154,8 @@ def revoke_key(path: Path, word: str, now: datetime) -> Key:
 
 
 def _meant(table: KeyTable, word: str) -> Key:
-    keys = [key for key in table.keys if word in (key.id, key.name)]
+    key_id = key_text.id_within(word)
+    keys = [key for key in table.keys if word in (key.id, key.name) or key.id == key_id]
     named = [key for key in keys if key.revoked is None] or keys[-1:]
     if not named:
         # What was typed is not repeated: it may be a key.

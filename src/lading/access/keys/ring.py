@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import os
+import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,6 @@ from lading.access.watched import Watched
 from lading.errors import NotForProduction, SettingsError
 from lading.settings import Settings
 
-_HINT = "lading keys create NAME"
 _NOBODYS = "0" * 64
 """What a key with an unknown id is compared with, so that it takes as long: nothing is known to have this digest."""
 
@@ -36,10 +36,10 @@ class Keyring:
         self.clock = clock
         refusal = NotForProduction if strict else SettingsError
         if not os.path.lexists(path):
-            raise refusal(f"there are no API keys: no file {path}", hint=_HINT)
+            raise refusal(f"there are no API keys: no file {path}", hint=_way_out(path))
         self._keys = Watched(path, lambda path: {key.id: key for key in read_keys(path, strict=strict)})
         if not self._keys.content:
-            raise refusal(f"no key is in {path}", hint=_HINT)
+            raise refusal(f"no key is in {path}", hint=_way_out(path))
 
     def refresh(self) -> bool:
         """Read the file anew where it has changed; true where it was."""
@@ -66,3 +66,8 @@ class Keyring:
 
     def _is_good(self, key: Key) -> bool:
         return key.state(self.clock()) == "good"
+
+
+def _way_out(path: Path) -> str:
+    where = "" if path == keys_path("") else f" --keys-file {shlex.quote(str(path))}"
+    return f"lading keys create NAME{where}"

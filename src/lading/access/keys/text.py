@@ -20,6 +20,7 @@ _SECRET_CHARS = 22
 _CHECKSUM_CHARS = 6
 """All that 32 bits take in base 62."""
 _TEXT = re.compile(rf"{PREFIX}([0-9a-f]{{8}})_[0-9A-Za-z]{{{_SECRET_CHARS + _CHECKSUM_CHARS}}}", re.ASCII)
+_BEGINNING = re.compile(rf"{PREFIX}([0-9a-f]{{8}})(?:_|\Z)", re.ASCII)
 
 
 def new_id() -> str:
@@ -40,6 +41,12 @@ def id_of(text: str) -> str | None:
     if match is None or _checksum(text[:-_CHECKSUM_CHARS]) != text[-_CHECKSUM_CHARS:]:
         return None
     return match[1]
+
+
+def id_within(text: str) -> str | None:
+    """The id in what begins as the text of a key, of which the rest may be missing or wrong; None of any other."""
+    match = _BEGINNING.match(text)
+    return match[1] if match else None
 
 
 def digest_of(text: str) -> str:

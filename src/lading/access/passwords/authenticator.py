@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import os
 import secrets
+import shlex
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +29,6 @@ MAX_CHECKS = 18
 _THREADS = 2
 """That hash: each takes 64 MiB, and as many cores as it gets."""
 _MAX_KNOWN = 1024
-_HINT = "lading users add NAME"
 
 
 class Basic:
@@ -45,14 +45,15 @@ class Basic:
     """
 
     challenge = 'Basic realm="lading", charset="UTF-8"'
+    is_guessable = True
 
     def __init__(self, path: Path, *, strict: bool, clock: Callable[[], float] = time.time) -> None:
         refusal = NotForProduction if strict else SettingsError
         if not os.path.lexists(path):
-            raise refusal(f"there are no users: no file {path}", hint=_HINT)
+            raise refusal(f"there are no users: no file {path}", hint=_way_out(path))
         self._users = Watched(path, lambda path: {user.name: user for user in read_users(path, strict=strict)})
         if not self._users.content:
-            raise refusal(f"no user is in {path}", hint=_HINT)
+            raise refusal(f"no user is in {path}", hint=_way_out(path))
         self._clock = clock
         self._secret = secrets.token_bytes(32)
         self._known: dict[bytes, tuple[str, float]] = {}
@@ -127,6 +128,11 @@ class Basic:
             check.add_done_callback(lambda _: self._checks.pop(key, None))
         # Who goes away meanwhile leaves the others their answer.
         return await asyncio.shield(check)
+
+
+def _way_out(path: Path) -> str:
+    where = "" if path == users_path("") else f" --users-file {shlex.quote(str(path))}"
+    return f"lading users add NAME{where}"
 
 
 def make(settings: Settings, shared: bytes) -> Basic:

@@ -25,6 +25,7 @@ class Tokens:
     """
 
     challenge = 'Bearer realm="lading"'
+    is_guessable = False
 
     def __init__(self, keyring: Keyring, mint: Mint, lifetime_s: float) -> None:
         self._keyring = keyring

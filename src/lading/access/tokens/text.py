@@ -6,6 +6,8 @@ import base64
 import binascii
 import hashlib
 import hmac
+import os
+import shlex
 from pathlib import Path
 
 import msgspec
@@ -60,11 +62,13 @@ class Mint:
         if not settings.token_secret_file:
             return cls(shared)
         path = Path(settings.token_secret_file)
+        refusal = NotForProduction if settings.production else SettingsError
+        hint = f"(umask 077; openssl rand -hex 32 > {shlex.quote(str(path))})"
+        if not os.path.lexists(path):
+            raise refusal(f"there is no secret of tokens: no file {path}", hint=hint)
         secret = read_secret_file(path, strict=settings.production).strip()
         if len(secret) < _MIN_SECRET_BYTES:
-            refusal = NotForProduction if settings.production else SettingsError
-            message = f"{path}: expected {_MIN_SECRET_BYTES} bytes or more, got {len(secret)}"
-            raise refusal(message, hint=f"(umask 077; openssl rand -hex 32 > {path})")
+            raise refusal(f"{path}: expected {_MIN_SECRET_BYTES} bytes or more, got {len(secret)}", hint=hint)
         return cls(secret)
 
     def text_of(self, claims: Claims) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -54,18 +54,26 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         said += [f"{word} {time:%Y-%m-%d}" for word, time in times.items() if time is not None]
         return "; ".join(said)
 
+    def state(self, now: datetime) -> Literal["good", "not yet", "expired", "revoked"]:
+        """Whether the key is trusted at this time."""
+        if self.revoked_at is not None:
+            return "revoked"
+        if self.not_before is not None and now < self.not_before:
+            return "not yet"
+        return "expired" if self.not_after is not None and now > self.not_after else "good"
+
     def refuse_time(self, now: datetime) -> None:
         """Nothing, where the key is trusted now.
 
         Raises:
             Untrusted: it is revoked, not trusted yet, or no more.
         """
-        key = f"key {short(self.key_id)}"
-        if self.revoked_at is not None:
+        key, state = f"key {short(self.key_id)}", self.state(now)
+        if state == "revoked":
             raise Untrusted(f"{key} was revoked", hint="sign with a key that is not", code="bundle.revoked_key")
-        if self.not_before is not None and now < self.not_before:
+        if state == "not yet":
             raise Untrusted(f"{key} is not trusted before {self.not_before:%Y-%m-%d}", code="bundle.expired_key")
-        if self.not_after is not None and now > self.not_after:
+        if state == "expired":
             hint = "sign with a newer key, or trust this one longer: lading trust add KEY --not-after DATE"
             raise Untrusted(f"{key} was trusted until {self.not_after:%Y-%m-%d}", hint=hint, code="bundle.expired_key")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from lading.settings import config_folder
 
 MAX_KEY_BYTES = 16 << 10
 _SHOWN_CHARS = 12
+_PUBLIC, _PRIVATE = b"-----BEGIN PUBLIC KEY-----", b"PRIVATE KEY-----"
 _ALGORITHM = ec.ECDSA(hashes.SHA256())
 
 Ask = Callable[[], str]
@@ -72,7 +74,11 @@ class PublicKey:
     @classmethod
     def read(cls, path: Path) -> PublicKey:
         """The key in a file; `UsageError` when there is none."""
-        return cls.of_pem(_read(path, is_private=False))
+        pem = _read(path, is_private=False)
+        if _PRIVATE in pem:
+            message = f"{shown(str(path))} is the private key of a pair; the public one is trusted"
+            raise UsageError(message, hint=f"lading trust add {shlex.quote(str(public_file(path)))}")
+        return cls.of_pem(pem)
 
     def has_signed(self, data: bytes, signature: bytes) -> bool:
         """Whether the signature is of this key, over exactly these bytes."""
@@ -151,8 +157,6 @@ def _read(path: Path, *, is_private: bool) -> bytes:
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
-            if is_private and os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
-                raise UsageError(f"others may read {shown(str(path))}", hint=f"chmod 600 {path}")
             data = file.read(MAX_KEY_BYTES + 1) if stat.S_ISREG(mode) else b""
     except FileNotFoundError:
         hint = "lading keygen" if is_private else "lading keygen writes one beside the private key"
@@ -161,7 +165,19 @@ def _read(path: Path, *, is_private: bool) -> bytes:
         raise UsageError(f"cannot read {shown(str(path))}: {error.strerror or error}") from None
     if len(data) > MAX_KEY_BYTES:
         raise UsageError(f"{shown(str(path))} is too large for a key")
+    if is_private:
+        _refuse_public(path, data)
+        if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise UsageError(f"others may read {shown(str(path))}", hint=f"chmod 600 {path}")
     return data
+
+
+def _refuse_public(path: Path, data: bytes) -> None:
+    """Nothing for a key that may be private; before its mode is looked at, which is no fault of a public one's."""
+    if _PUBLIC in data:
+        message = f"{shown(str(path))} is the public key of a pair; the private one signs"
+        hint = f"lading sign BUNDLE --key {shlex.quote(str(path.with_suffix('.key')))}"
+        raise UsageError(message, hint=hint)
 
 
 def _write_new(path: Path, data: bytes, mode: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from lading.bundle.names import shown
+from lading.bundle.names import AGAIN_SIGNED, shown
 from lading.bundle.regular_file import RegularFile, replace_file
 from lading.bundle.signing.envelope import MAX_ENVELOPE_BYTES, Envelope, decode_envelope, encode_envelope, pae
 from lading.bundle.signing.keys import PrivateKey, PublicKey
@@ -15,7 +15,6 @@ from lading.errors import BundleError, Untrusted, UsageError
 
 SUFFIX = ".sig"
 _CODE = "bundle.signature"
-_AGAIN = "fetch the bundle and its signature again, or sign it again: lading sign BUNDLE"
 
 
 def signature_path(bundle: Path) -> Path:
@@ -89,8 +88,8 @@ def _read(path: Path) -> bytes:
     except Untrusted:
         raise
     except BundleError as error:
-        raise Untrusted(error.message, hint=_AGAIN, code=_CODE) from error
+        raise Untrusted(error.message, hint=AGAIN_SIGNED, code=_CODE) from error
 
 
 def _broken(path: Path, why: str) -> Untrusted:
-    return Untrusted(f"the signature {shown(path.name)} is not good: {why}", hint=_AGAIN, code=_CODE)
+    return Untrusted(f"the signature {shown(path.name)} is not good: {why}", hint=AGAIN_SIGNED, code=_CODE)

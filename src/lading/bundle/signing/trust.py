@@ -6,6 +6,7 @@ revoke must not get lost. So a file that is no entry is an error too; hidden one
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +26,8 @@ from lading.settings import config_folder
 
 SUFFIX = ".json"
 _BROKEN = "trust.invalid"
+# Not "remove it": who names a wrong folder would remove what belongs there.
+_WHAT_IT_IS = "a trust store holds nothing but entries that `lading trust add` writes; --trust names its folder"
 
 Clock = Callable[[], datetime]
 
@@ -62,12 +65,13 @@ class TrustStore:
     Attributes:
         folder: where they are.
         entries: by the path of their files.
+        now: what time it is.
     """
 
     def __init__(self, folder: Path, entries: Mapping[Path, Entry], clock: Clock = _now) -> None:
         self.folder = folder
         self.entries = entries
-        self._clock = clock
+        self.now = clock
         self._by_id = {entry.key_id: entry for entry in entries.values()}
 
     @classmethod
@@ -106,16 +110,23 @@ class TrustStore:
         entry = self._by_id.get(envelope.key_id)
         if entry is None:
             message = f"{shown(str(bundle))} is signed by an unknown key id, {short(envelope.key_id)}"
-            where = "" if self.folder == trust_folder() else f" --trust {self.folder}"
-            hint = f"{self._in_words}; if you know whose it is: lading trust add THEIR.pub{where}"
+            hint = f"{self.in_words}; if you know whose it is: lading trust add THEIR.pub{self._option}"
             raise Untrusted(message, hint=hint, code="bundle.unknown_key")
         digest = signed_digest(bundle, envelope, entry.key)
-        now = self._clock()
+        now = self.now()
         entry.refuse_time(now)
         return Claim(entry, digest, now)
 
     @property
-    def _in_words(self) -> str:
+    def _option(self) -> str:
+        """What names its folder on a command line."""
+        return "" if self.folder == trust_folder() else f" --trust {shlex.quote(str(self.folder))}"
+
+    @property
+    def in_words(self) -> str:
+        """How many keys it has: `trust has 2 trusted keys`, or that there is no such folder."""
+        if not self.folder.exists():
+            return f"there is no folder {self.folder}"
         count = len(self.entries)
         return f"{self.folder} has {count or 'no'} trusted key{'s' * (count != 1)}"
 
@@ -129,7 +140,7 @@ class TrustStore:
         found = [item for item in self.entries.items() if prefix and item[1].key_id.startswith(prefix)]
         if len(found) != 1:
             message = f"{len(found) or 'no'} trusted keys have an id that begins with {shown(prefix)}"
-            raise UsageError(message, hint="lading trust list")
+            raise UsageError(message, hint=f"lading trust list{self._option}")
         return found[0]
 
     def add(self, key: PublicKey, change: Callable[[Entry], Entry]) -> tuple[Path, Entry]:
@@ -157,7 +168,7 @@ class TrustStore:
         """
         path, entry = self.find(key_id)
         if entry.revoked_at is None:
-            entry = msgspec.structs.replace(entry, revoked_at=self._clock().replace(microsecond=0))
+            entry = msgspec.structs.replace(entry, revoked_at=self.now().replace(microsecond=0))
             _write(path, entry)
         return entry
 
@@ -173,7 +184,7 @@ def _files(folder: Path) -> list[Path]:
 
 def _read_entry(path: Path) -> Entry:
     if path.suffix != SUFFIX:
-        raise _broken(path, "it is no entry of the trust store", "a key is added so: lading trust add KEY.pub")
+        raise _broken(path, "it is no entry of the trust store")
     try:
         if not path.is_file():  # links are well: a container's configuration consists of them
             raise NotAsExpected("it is not a regular file")
@@ -188,8 +199,8 @@ def _read_entry(path: Path) -> Entry:
         raise _broken(path, str(reason)) from None
 
 
-def _broken(path: Path, why: str, hint: str = "mend it or remove it: until then nobody is trusted") -> Untrusted:
-    return Untrusted(f"the trust store cannot be read: {shown(str(path))}: {why}", hint=hint, code=_BROKEN)
+def _broken(path: Path, why: str) -> Untrusted:
+    return Untrusted(f"the trust store cannot be read: {shown(str(path))}: {why}", hint=_WHAT_IT_IS, code=_BROKEN)
 
 
 def _write(path: Path, entry: Entry) -> None:
