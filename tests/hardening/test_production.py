@@ -83,6 +83,7 @@ CASES = {
         FAILED, "0644", (*PRODUCTION, "--tls-certificate-file", "{}/open.json", "--tls-key-file", "{}/open.json")
     ),
     "both words": Case(FAILED, "--insecure contradict", (*PRODUCTION, "--insecure")),
+    "a rate of nobody": Case(USAGE, "--rate-limit", ("--auth", "network", "--rate-limit", "2/h")),
     "another host": Case(USAGE, "0.0.0.0 can be reached from elsewhere", ("--host", "0.0.0.0")),
     "another host with keys": Case(USAGE, ":: can be reached from elsewhere", ("--host", "::", "--auth", "keys")),
     "another host by name": Case(USAGE, "can be reached from elsewhere", ("--host", "example.com")),

@@ -183,6 +183,22 @@ def test_a_right_that_is_taken_away_is_over_in_a_second(house: House):
     assert house.ask("good")[0] == 401
 
 
+def test_a_right_that_is_taken_away_while_a_body_arrives_is_over(house: House):
+    head = "POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nauthorization: Bearer good\r\n"
+    first, rest = f"{head}content-length: {len(BODY)}\r\n\r\n".encode() + BODY[:3], BODY[3:]
+
+    def portions() -> Iterator[bytes]:
+        yield first
+        del house.doorman.people["good"]
+        house.doorman.has_changed = True
+        house.now += 1.5
+        house.app.admission.access.refresh()
+        yield rest
+
+    told = house._runner.run(Road(house.app, lane=house._lane).tell(portions()))
+    assert told.raw.startswith(b"HTTP/1.1 401 ")
+
+
 def test_a_caller_has_a_rate(house: House):
     assert [house.ask("modest")[0] for _ in range(4)] == [200, 200, 429, 429]
     status, problem = house.ask("modest")

@@ -3,9 +3,12 @@
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+from lading.access.keys.file import create_key
 from lading.monitor.slots import Slots
 from lading.serve import standby
 from lading.serve.standby import Standby
@@ -45,6 +48,27 @@ def answered(ask_all: Callable[[Ask], Awaitable[object]]) -> object:
                     await asyncio.sleep(0)
 
     return asyncio.run(run())
+
+
+def test_it_asks_whom_the_settings_of_the_next_generation_say(tmp_path: Path):
+    keys = tmp_path / "keys.json"
+    create_key(keys, "somebody", datetime.now(UTC))
+
+    async def run() -> list[bytes]:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            own = Standby(listener, Slots.create(1), Settings())
+            own.open("the model is loading")
+            told = []
+            for settings in (Settings(), Settings(auth="keys", keys_file=str(keys))):
+                own.renew(settings)
+                reader, writer = await asyncio.open_connection(*listener.getsockname())
+                writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+                told.append((await reader.read())[:12])
+                writer.close()
+            own.close()
+            return told
+
+    assert asyncio.run(run()) == [b"HTTP/1.1 200", b"HTTP/1.1 401"]
 
 
 GET = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"

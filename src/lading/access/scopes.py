@@ -74,4 +74,4 @@ def check_scopes(scopes: Iterable[str]) -> tuple[str, ...]:
 
 
 def _shown(scope: str) -> str:
-    return f"`{scope}`" if scope.isprintable() and len(scope) <= _SHOWN_CHARS else "one of these"
+    return f"`{scope}`" if scope.isprintable() and 0 < len(scope) <= _SHOWN_CHARS else "one of these"
