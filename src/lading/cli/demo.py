@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from lading.cli.options import settings_options
+from lading.cli.options import Sectioned, settings_options
 from lading.settings import find_settings
 
 
-@click.command("demo")
+@click.command("demo", cls=Sectioned)
 @settings_options
 def command(config: Path | None, **options: Any) -> None:
     """Serve a tiny model that needs no file and no ML framework.
