@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from starlette.datastructures import URL
-from starlette.routing import BaseRoute, Match, Route
+from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from lading.access.access import NOBODY, Access, Caller, Fields, Known, spend
@@ -16,10 +16,6 @@ from lading.access.scopes import Operation, authorize
 from lading.errors import Forbidden
 from lading.http.forwarded import FORWARDED_FOR, client_of, scheme_of
 from lading.settings import Settings, networks
-
-if TYPE_CHECKING:
-    # The engine stays out of a process that only stands by.
-    from lading.http.routes import PredictRoute
 
 Peer = tuple[str, int] | None
 """Who is connected: address and port; None through a Unix socket."""
@@ -142,10 +138,31 @@ class Admission:
         return str(URL(scope=scope).replace(scheme=scheme, query=""))
 
 
+class Located(Protocol):
+    """A route that says where it is."""
+
+    @property
+    def path(self) -> str:
+        """Where; empty while that is not known."""
+
+    @property
+    def methods(self) -> Collection[str] | None:
+        """Which methods it takes."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether a request is for it."""
+
+    def url_path_for(self, name: str, /, **path_params: Any) -> Any:
+        """The path of the route by this name."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+
+
 class Secured(BaseRoute):
     """A route and what is done there; whether that is allowed is asked when it was found, and before it is taken."""
 
-    def __init__(self, route: Route | PredictRoute, operation: Operation, admission: Admission) -> None:
+    def __init__(self, route: Located, operation: Operation, admission: Admission) -> None:
         self.route = route
         self.operation = operation
         self._admission = admission
