@@ -175,13 +175,14 @@ class LaneProtocol(GuardedProtocol):
                 return False
             head = found
             self._usual, self._usual_head = data[:end], head
-        admission = self._lane.admission
-        now = admission.access.clock() if self._lane.asks else 0.0
-        if not admission.is_open and self._caller(head, now) is None:
-            self._usual = b""
-            return False
+        now, lane = 0.0, self._lane
+        if lane.asks:
+            now = lane.admission.access.clock()
+            if not lane.admission.is_open and self._caller(head, now) is None:
+                self._usual = b""
+                return False
         excess = len(data) - end - head.length
-        if excess > 0 or head.length > self._lane.max_bytes:
+        if excess > 0 or head.length > lane.max_bytes:
             return False
         if self.timeout_keep_alive_task is not None:
             self._unset_keepalive_if_required()
