@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from lading.access.access import Caller, spend
+from lading.access.rates import Bucket
 from lading.engine.job import Job, Outcome
 from lading.errors import LadingError
 from lading.http.accounts import CLOSED_BY_CALLER, Accounts, Exchange, told
@@ -130,6 +131,8 @@ class LaneProtocol(GuardedProtocol):
         self._usual = b""
         self._usual_head = _NO_HEAD
         self._certified: Caller | None = None
+        self._bucket: Bucket | None = None
+        self._forwarded = b""
 
     def data_received(self, data: bytes) -> None:
         """Take a whole plain request, or hand the bytes to the ordinary road."""
@@ -234,9 +237,11 @@ class LaneProtocol(GuardedProtocol):
         """Count the request of a caller, and of an address, who may not ask as often as they like."""
         lane = self._lane
         if lane.limits_addresses:
-            bucket = lane.admission.bucket_of(self.client, head.forwarded)
-            if bucket is not None:
-                spend(bucket, now)
+            if self._bucket is None or head.forwarded != self._forwarded:
+                self._forwarded = head.forwarded
+                self._bucket = lane.admission.bucket_of(self.client, head.forwarded)
+            if self._bucket is not None:
+                spend(self._bucket, now)
         caller = head.caller or self._certified
         if caller is not None:
             exchange.caller = caller.principal.name
