@@ -32,7 +32,7 @@ LAYERS = (
 )
 """Lowest first; a part imports from lower layers only. `lading` is the package root with its lazy names."""
 RANKS = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
-CEILINGS = {"ship": "bundle"}
+CEILINGS = {"ship": "bundle", "access": "settings"}
 """The highest part that a part may import, where that is less than its layer would allow."""
 WALLS = {
     "ship": {"engine", "http", "flavors"},

@@ -15,7 +15,7 @@ from lading.access.credentials import Credentials, credentials_of
 from lading.access.passwords.login import pair_of
 from lading.access.principal import Principal
 from lading.access.rates import Bucket, Rates
-from lading.errors import LadingError, RateLimited, Unauthenticated
+from lading.errors import LadingError, Unauthenticated
 from lading.settings import Rate
 from lading.settings import rate as rate_of
 
@@ -73,6 +73,7 @@ class Access:
     Attributes:
         authenticators: the ways to show who one is.
         is_open: everybody may ask.
+        limits_addresses: it matters from where somebody asks.
         epoch: another one whenever somebody may have lost a right.
     """
 
@@ -87,6 +88,7 @@ class Access:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.is_open = not authenticators and not takes_certificates
+        self.limits_addresses = address_rate is not None
         self.epoch = 0
         self.clock = clock
         self.authenticators = authenticators
@@ -221,7 +223,7 @@ class Access:
 
     def _refuse_spent(self, who: str) -> None:
         if self._failure_rate is not None and self._is_spent(who):
-            raise refusal(self._rates.bucket(who, self._failure_rate), self.clock())
+            raise self._rates.bucket(who, self._failure_rate).refusal(self.clock())
 
     def holds(self, caller: Caller, now: float) -> bool:
         """Whether somebody is still who they were."""
@@ -235,14 +237,7 @@ def spend(bucket: Bucket, now: float) -> None:
         RateLimited: there is no more to spend.
     """
     if not bucket.admit(now):
-        raise refusal(bucket, now)
-
-
-def refusal(bucket: Bucket, now: float) -> RateLimited:
-    """What somebody is told who has nothing more to spend."""
-    error = bucket.refusal(now)
-    error.fields = bucket.fields(now)
-    return error
+        raise bucket.refusal(now)
 
 
 def _failures(address: str | None) -> str:

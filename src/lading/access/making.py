@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 
 from lading.access.access import Access
 from lading.access.authenticator import Authenticator
@@ -49,7 +50,7 @@ def methods_of(settings: Settings) -> Sequence[str]:
         NotForProduction: there is none, in production.
     """
     methods = words(settings.auth)
-    known = (*(each.name for each in entry_points(group=GROUP)), CERTIFICATE, NETWORK)
+    known = (*_entries(), CERTIFICATE, NETWORK)
     for method in methods:
         if method not in known:
             near = get_close_matches(method, known, 1)
@@ -68,6 +69,11 @@ def methods_of(settings: Settings) -> Sequence[str]:
 
 
 def _maker(method: str) -> Make:
-    (entry,) = [each for each in entry_points(group=GROUP) if each.name == method][:1]
-    make: Make = entry.load()
+    make: Make = _entries()[method].load()
     return make
+
+
+@cache
+def _entries() -> dict[str, EntryPoint]:
+    """The authenticators that are installed, by their words; to look for them takes milliseconds."""
+    return {each.name: each for each in entry_points(group=GROUP)}

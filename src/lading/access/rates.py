@@ -210,6 +210,7 @@ class Bucket:
         return RateLimited(
             f"no more than {self.rate.requests} request{'s' * (self.rate.requests != 1)} {unit}",
             retry_after_s=self._wait_s(now),
+            fields=self.fields(now),
             hint="ask less often, or with several rows in one request",
         )
 

@@ -63,4 +63,4 @@ def serve(target: Target, settings_now: Callable[[], Settings]) -> None:
             try:
                 serve_alone(target, settings, listener, announce)
             finally:
-                unlink(settings)
+                unlink(settings.unix_socket)

@@ -57,7 +57,7 @@ class Admission:
             Denied: it may not.
             RateLimited: its caller or its address has asked too often.
         """
-        if operation is Operation.HEALTH:
+        if operation is Operation.HEALTH or (self.access.is_open and not self.access.limits_addresses):
             return
         address = self.address_of(scope)
         self.access.limit_address(address)

@@ -48,7 +48,7 @@ class Lane:
         self.service = service
         self.accounts = accounts
         self.admission = admission
-        self.limits_addresses = bool(service.settings.address_rate_limit)
+        self.limits_addresses = admission.access.limits_addresses
         # Whether it matters who asks, or from where.
         self.asks = self.limits_addresses or not admission.is_open
         self.vary = b"vary: Origin\r\n" if service.settings.cors_origins else b""

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable
+from typing import Any
 
 from lading.http.connections import Connections, TooManyConnections
 from lading.http.protocol import GuardedProtocol
@@ -73,7 +74,7 @@ class Door:
     def _accept(self) -> None:
         for _ in range(_ACCEPTED_AT_ONCE):
             try:
-                connection, _ = self._listener.accept()
+                connection, peer = self._listener.accept()
             except (BlockingIOError, ConnectionError):  # somebody else was quicker, or they have left
                 return
             except OSError:  # there is no room for one more
@@ -82,16 +83,16 @@ class Door:
                 loop.call_later(_PAUSE_S, self._go_on)
                 return
             connection.setblocking(False)
-            task = asyncio.get_running_loop().create_task(self._greet(connection))
+            task = asyncio.get_running_loop().create_task(self._greet(connection, peer))
             self._guests.add(task)
             task.add_done_callback(self._guests.discard)
 
-    async def _greet(self, connection: socket.socket) -> None:
+    async def _greet(self, connection: socket.socket, peer: Any) -> None:
         loop = asyncio.get_running_loop()
         if self._tls is None:
             await loop.connect_accepted_socket(self._make, connection)
             return
-        guest = _Guest(connection)
+        guest = _Guest(peer)
         try:
             self._everybody.enter(guest)
         except TooManyConnections:  # which cannot be said before there is TLS
@@ -116,9 +117,9 @@ class _Guest:
 
     is_idle = True
 
-    def __init__(self, connection: socket.socket) -> None:
-        peer = connection.getpeername() if connection.family != socket.AF_UNIX else None
-        self.client = (str(peer[0]), int(peer[1])) if peer else None
+    def __init__(self, peer: Any) -> None:
+        # Of a Unix socket it is a text, and mostly empty.
+        self.client = (str(peer[0]), int(peer[1])) if isinstance(peer, tuple) else None
         self.transport = self
         self._task = asyncio.current_task()
 

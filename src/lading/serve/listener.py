@@ -63,11 +63,11 @@ def _is_left_over(path: str) -> bool:
     return True
 
 
-def unlink(settings: Settings) -> None:
-    """Take away the name of the socket in the file system, if it has one."""
-    if settings.unix_socket:
+def unlink(path: str) -> None:
+    """Take away the name of a socket in the file system; of one that has none, which is empty, nothing."""
+    if path:
         with contextlib.suppress(OSError):
-            os.unlink(settings.unix_socket)
+            os.unlink(path)
 
 
 async def listen_on(listener: socket.socket, make: Callable[[], asyncio.Protocol]) -> asyncio.AbstractServer:

@@ -77,6 +77,8 @@ class Supervisor:
         self._current: Generation | None = None
         self._living: set[Generation] = set()
         self._retiring: set[asyncio.Task[None]] = set()
+        # Of the listener, whatever the settings of later generations say.
+        self._socket_path = self._settings.unix_socket
         self._unanswered = 0
         self._has_failed = False
         self._is_wanted = asyncio.Event()
@@ -269,7 +271,7 @@ class Supervisor:
             await _wait(self._is_hurried, self._drain_s)
         self._has_drained.set()
         self._standby.close()
-        unlink(self._settings)
+        unlink(self._socket_path)
         self._listener.close()  # who holds it last lets callers wait for an answer that nobody gives
         if self._current is not None:
             await self._finish(self._current)

@@ -214,7 +214,8 @@ SETTINGS: tuple[Setting, ...] = (
         "trusted_hops",
         "",
         "Listen",
-        "Proxies in front, which both limits spare: addresses and networks, as 10.0.0.0/8,192.168.1.7.",
+        "Proxies in front, which limits of connections spare, and whose X-Forwarded-For is believed: "
+        "10.0.0.0/8,192.168.1.7.",
         form="networks",
     ),
     Setting(
