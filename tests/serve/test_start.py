@@ -69,6 +69,21 @@ def test_the_curl_line_works_whatever_the_columns_are_called(start: Any, tmp_pat
 # --- while it loads
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_no_connection_is_taken_before_the_model_is_ready_where_a_proxy_is_to_see_that(
+    start: Any, waiting_path: Path, gate: Any, a_free_port: Any, workers: int
+):
+    port = a_free_port()
+    options = ("--listen-when-ready", "--workers", str(workers))
+    server = start(waiting_path, *options, is_awaited=False, port=port)
+    gate.is_entered()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port))
+    gate.release(2)
+    server.banner()
+    assert until_listening(server.url, "/ready").json() == {"status": "ready"}
+
+
 def test_health_is_answered_at_once_and_ready_when_the_model_is_there(
     start: Any, waiting_path: Path, gate: Any, a_free_port: Any
 ):

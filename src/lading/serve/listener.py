@@ -17,32 +17,44 @@ BACKLOG = 2048
 
 
 def listen(settings: Settings) -> socket.socket:
-    """A socket that listens where the settings say.
+    """A socket that listens where the settings say, or will when the model is ready.
 
     Raises:
         UsageError: the address cannot be had; says what may be done.
     """
     if settings.unix_socket:
-        return _listen_on_path(settings.unix_socket)
+        return _listen_on_path(settings.unix_socket, settings)
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family)
     try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+        if os.name == "posix":  # elsewhere it would let others have the port too
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:  # the address that was said, and no other
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind((settings.host, settings.port))
+        _begin(listener, settings)
     except (OSError, OverflowError) as error:
-        # socket.create_server says the address once more, in brackets.
-        reason = str(error.strerror).split(" (")[0] if isinstance(error, OSError) else "a port is at most 65535"
+        listener.close()
+        reason = error.strerror if isinstance(error, OSError) else "a port is at most 65535"
         is_taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
         hint = "another port may be free; --port 0 takes one" if is_taken else None
         raise UsageError(f"cannot listen on {settings.host} port {settings.port}: {reason}", hint=hint) from None
+    return listener
 
 
-def _listen_on_path(path: str) -> socket.socket:
+def _begin(listener: socket.socket, settings: Settings) -> None:
+    if not settings.listen_when_ready:
+        listener.listen(BACKLOG)
+
+
+def _listen_on_path(path: str, settings: Settings) -> socket.socket:
     """A socket in the file system; what a server left there that has ended is replaced."""
     listener = socket.socket(socket.AF_UNIX)
     try:
         if _is_left_over(path):
             os.unlink(path)
         listener.bind(path)
-        listener.listen(BACKLOG)
+        _begin(listener, settings)
     except (OSError, ValueError) as error:
         listener.close()
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -22,7 +22,7 @@ from lading.http.protocol import GuardedProtocol
 from lading.http.uvicorn_internals import is_tested
 from lading.serve.composition import Composition
 from lading.serve.door import Door
-from lading.serve.listener import listen_on
+from lading.serve.listener import BACKLOG, listen_on
 from lading.serve.tls import Tls
 
 logger = logging.getLogger(__name__)
@@ -49,6 +49,7 @@ class Server(uvicorn.Server):
         everybody = Connections.of(settings)
         super().__init__(_config(composition, everybody))
         self.unanswered = 0
+        self._listeners: list[socket.socket] = []
         self._service = composition.service
         self._access = composition.admission.access
         self._everybody = everybody
@@ -90,12 +91,22 @@ class Server(uvicorn.Server):
         self.should_exit = self.force_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and from now on let nobody hold the interpreter for long."""
+        """Listen, at once or when the model is ready, and from now on let nobody hold the interpreter for long."""
         sys.setswitchinterval(_SWITCH_S)
+        self.servers: list[Any] = []
+        self._listeners = list(sockets or ())
+        if not self._service.settings.listen_when_ready or self._service.is_ready:
+            await self._open()
+        self.started = True
+
+    async def _open(self) -> None:
+        """Accept connections on all sockets, each of which listens from then on."""
         protocol: Any = self.config.http_protocol_class
         make = partial(protocol, config=self.config, server_state=self.server_state, app_state={})
-        self.servers: list[Any] = [await self._listen(each, make) for each in sockets or ()]
-        self.started = True
+        listeners, self._listeners = self._listeners, []
+        for listener in listeners:
+            listener.listen(BACKLOG)
+        self.servers = [await self._listen(each, make) for each in listeners]
 
     async def _listen(self, listener: socket.socket, make: Callable[[], GuardedProtocol]) -> Any:
         if self._tls is None:
@@ -106,6 +117,8 @@ class Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Look after what uvicorn looks after, and now and then after connections whose time is over."""
+        if self._listeners and self._service.is_ready:
+            await self._open()
         if counter % _SWEEP_TICKS == 0:
             self._access.refresh()
             if self._tls is not None:

@@ -21,7 +21,7 @@ from lading.errors import LadingError, UsageError
 from lading.monitor.slots import Slots
 from lading.serve.control import control, name_of
 from lading.serve.generation import Generation
-from lading.serve.listener import unlink
+from lading.serve.listener import BACKLOG, unlink
 from lading.serve.order import Order
 from lading.serve.place import place_of
 from lading.serve.production import check_settings
@@ -81,6 +81,7 @@ class Supervisor:
         self._socket_path = self._settings.unix_socket
         self._unanswered = 0
         self._has_failed = False
+        self._is_listening = not self._settings.listen_when_ready
         self._is_wanted = asyncio.Event()
         self._waiting: list[asyncio.Future[str]] = []
         self._is_stopping, self._has_drained, self._is_hurried = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -93,7 +94,7 @@ class Supervisor:
             LadingError: the first generation could not serve, or the end came before everything was answered.
         """
         self._catch_signals()
-        self._standby.open("the model is loading")
+        self._look()
         port = 0 if self._settings.unix_socket else self._listener.getsockname()[1]
         tasks = [asyncio.create_task(work) for work in (self._keep(), self._is_stopping.wait())]
         if self._settings.reload:
@@ -176,6 +177,9 @@ class Supervisor:
             await self._wait_for_retired()
         generation = await self._start(settings)
         before, self._current = self._current, generation
+        if not self._is_listening:
+            self._listener.listen(BACKLOG)
+            self._is_listening = True
         self._settings = settings
         self._standby.renew(settings)
         self._slots.generation = generation.number
@@ -250,7 +254,7 @@ class Supervisor:
                 self._is_wanted.set()
         if self._current is not None and self._current.workers:
             self._standby.close()
-        else:
+        elif self._is_listening:
             self._standby.open(self._reason())
 
     def _reason(self) -> str:

@@ -123,6 +123,12 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("root_path", "", "Listen", "Path under which a proxy offers the service, as /models/iris.", form="path"),
     Setting("unix_socket", "", "Listen", "Path of a socket to listen on, in place of host and port."),
+    Setting(
+        "listen_when_ready",
+        False,
+        "Listen",
+        "Take no connection before the model is ready, for a proxy in front that looks at nothing else.",
+    ),
     Setting("max_expansion", 100.0, "Limits", "How many times its size a compressed body may become.", minimum=1),
     Setting(
         "workers",
@@ -292,6 +298,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cors_origins: str = ""
     root_path: str = ""
     unix_socket: str = ""
+    listen_when_ready: bool = False
     max_expansion: float = 100.0
     workers: int = 1
     threads: int = 1
