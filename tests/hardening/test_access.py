@@ -126,9 +126,12 @@ def live_routes() -> tuple[str, ...]:
     return tuple("/predict" if route.path == "unknown" else route.path for route in app.routes)
 
 
+HEALTH = ("/health", "/ready", "/v2/health/live", "/v2/health/ready")
+
+
 def wanted(method: str, path: str) -> int:
     """The status for nobody."""
-    if path in ("/health", "/ready"):
+    if path in HEALTH:
         return 200 if method in ("GET", "HEAD") else 405
     if path == "/oauth/token":
         return 401 if method == "POST" else 405
@@ -160,8 +163,11 @@ def test_t023_no_field_changes_what_is_asked(house: House, field: str):
 
 
 def test_t023_nobody_cannot_tell_what_there_is(house: House):
-    paths = ("/metadata", "/metrics", "/nowhere", "/predict", "/v2/models/double", "/")
-    assert len({told(house.ask(f"GET {path}")) for path in paths}) == 1
+    native = ("/metadata", "/metrics", "/nowhere", "/predict", "/")
+    double = "/v2/models/double"
+    protocol = ("/v2", double, "/v2/models/none", f"{double}/ready", f"{double}/versions/1.0.0", "/v2/nowhere")
+    for paths in (native, protocol):  # each refuses in its own form
+        assert len({told(house.ask(f"GET {path}")) for path in paths}) == 1
 
 
 def told(answer: Answer) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
@@ -262,9 +268,12 @@ def _let_go(gate: Path) -> None:
 def test_t024_a_key_for_another_model_is_good_for_nothing_and_noted(house: House):
     start = house.watched.server.log_path.stat().st_size
     answers = [house.ask(f"{method} {path}", key="only-a") for method, path in _what_there_is()]
-    assert {(answer.status, json.loads(answer.body)["code"]) for answer in answers} == {(403, "access.forbidden")}
-    assert len({told(answer) for answer in answers}) == 1
-    assert not any(word in answers[0].body for word in (b"double", b"only-a", b"predict:"))
+    assert {(answer.status, json.loads(answer.body).get("code")) for answer in answers} == {
+        (403, "access.forbidden"),
+        (403, None),
+    }
+    assert len({told(answer) for answer in answers}) == 2  # of problems, and of the protocol
+    assert not any(word in answer.body for word in (b"double", b"only-a", b"predict:") for answer in answers)
     caller = f"key:{house.keys['only-a'][3:11]}"
     ids = {answer.fields["x-request-id"] for answer in answers}
     until(lambda: ids <= set(noted(house, start)), "all are noted")
@@ -273,7 +282,7 @@ def test_t024_a_key_for_another_model_is_good_for_nothing_and_noted(house: House
 
 
 def _what_there_is() -> list[tuple[str, str]]:
-    paths = [path for path in live_routes() if path not in ("/health", "/ready", "/oauth/token")]
+    paths = [path for path in live_routes() if path not in (*HEALTH, "/oauth/token")]
     return [("GET", path) for path in paths] + [("POST", "/predict")]
 
 
@@ -292,8 +301,11 @@ def test_t024_what_it_may_it_may(house: House):
 
 
 def test_t024_what_there_is_not_is_the_same_by_every_name(house: House):
-    paths = ("/v2/models/double/infer", "/v2/models/none/infer", "/v2/models/double", "/nowhere")
-    answers = {told(house.ask(f"GET {path}", key="only-a")) for path in paths}
+    paths = ("/v2/models/%s", "/v2/models/%s/ready", "/v2/models/%s/versions/1.0.0", "/v2/models/%s/infer")
+    answers = {told(house.ask(f"GET {path % name}", key="only-a")) for path in paths for name in ("double", "none")}
+    assert len(answers) == 1
+    assert answers.pop()[0] == 403
+    answers = {told(house.ask(f"GET {path}", key="only-a")) for path in ("/nowhere", "/models/double", "/v2x")}
     assert len(answers) == 1
     assert answers.pop()[0] == 404
 

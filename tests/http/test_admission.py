@@ -248,4 +248,6 @@ def test_a_large_body_of_a_stranger_is_not_waited_for(house: House):
 def test_every_route_has_an_operation(double: Any):
     operations = {each.path: each.operation for each in make(double).routes}
     assert operations.pop("/predict") is Operation.PREDICT
-    assert {path for path, operation in operations.items() if operation is Operation.HEALTH} == {"/health", "/ready"}
+    assert {path for path, operation in operations.items() if operation is Operation.HEALTH} == {
+        *("/health", "/ready", "/v2/health/live", "/v2/health/ready"),
+    }

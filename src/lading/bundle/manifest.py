@@ -26,8 +26,18 @@ ENGINE = "engine/model.onnx"
 CODE_FOLDER = "code/"
 FILES_FOLDER = "files/"
 ROUTE = "/predict"
-RESERVED_ROUTES = ("/health", "/ready", "/metadata", "/schema", "/openapi.json", "/metrics", "/oauth", "/v2")
-"""What the server answers itself, and what is kept for the Open Inference Protocol, with all that is below."""
+RESERVED_ROUTES = (
+    "/health",
+    "/ready",
+    "/metadata",
+    "/schema",
+    "/openapi.json",
+    "/metrics",
+    "/oauth",
+    "/v1/models",
+    "/v2",
+)
+"""What the server answers itself, with all that is below."""
 MAX_REASON_CHARS = 300
 MAX_MANIFEST_BYTES = 64 << 20
 

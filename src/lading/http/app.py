@@ -16,8 +16,10 @@ from lading.access.scopes import Operation
 from lading.http.accounts import Accounts
 from lading.http.admission import Admission, Secured
 from lading.http.exchange import ExchangeMiddleware
+from lading.http.oip.routes import protocol_routes
 from lading.http.page import page
 from lading.http.prefix import PrefixMiddleware
+from lading.http.reading import BodyReader
 from lading.http.routes import PREDICT_METHODS, Endpoint, PredictRoute, plain_routes
 from lading.http.token import Grant, token_endpoint
 from lading.service import Service
@@ -71,7 +73,9 @@ def make_app(
     if grant is not None:
         endpoint = token_endpoint(grant, access, admission.address_of)
         routes.append(secured(TOKEN_PATH, endpoint, Operation.TOKEN, "POST"))
-    routes.append(Secured(PredictRoute(service), Operation.PREDICT, admission))
+    reader = BodyReader()
+    routes += [Secured(route, route.operation, admission) for route in protocol_routes(service, reader)]
+    routes.append(Secured(PredictRoute(service, reader), Operation.PREDICT, admission))
 
     router = Router(routes, redirect_slashes=False)
 

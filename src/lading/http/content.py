@@ -21,6 +21,7 @@ ARROW_FILE = "application/vnd.apache.arrow.file"
 PARQUET = "application/vnd.apache.parquet"
 FORM = "multipart/form-data"
 MAX_PARTS = 10_000
+_NOT_TAKEN = "Content type not taken"
 
 
 class Content(NamedTuple):
@@ -41,12 +42,33 @@ def content_of(scope: Scope, decoder: Decoder) -> Content:
     Raises:
         HttpError: 415 for a content type or charset that is not taken, and for none.
     """
-    content_type = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
-    kind, _, parameters = content_type.decode("latin-1").lower().partition(";")
-    kind = kind.strip()
+    content_type = _content_type(scope)
+    kind, parameters = _kind_of(content_type)
     if kind == FORM:
         return Content(_form_reader(content_type, decoder), is_quick=False)
     return _of_kind(kind, parameters, decoder)
+
+
+def check_json(scope: Scope) -> None:
+    """Nothing, for a body that is JSON, or of which nothing is said; where only JSON is taken.
+
+    Raises:
+        HttpError: 415 for another content type or charset.
+    """
+    kind, parameters = _kind_of(_content_type(scope))
+    if kind and not _is_json(kind):
+        raise HttpError(415, _NOT_TAKEN, "the body is to be JSON", "input.content_type", Accept=JSON)
+    _refuse_charset(parameters)
+
+
+def _content_type(scope: Scope) -> bytes:
+    return next((value for name, value in scope["headers"] if name == b"content-type"), b"")
+
+
+def _kind_of(content_type: bytes) -> tuple[str, str]:
+    """The media type, and its parameters."""
+    kind, _, parameters = content_type.decode("latin-1").lower().partition(";")
+    return kind.strip(), parameters
 
 
 def _form_reader(content_type: bytes, decoder: Decoder) -> Callable[[bytes], Decoded]:
@@ -107,4 +129,4 @@ def _refuse_charset(parameters: str) -> None:
 
 def _unsupported(detail: str) -> HttpError:
     taken = (JSON, CSV, FORM, *(_OF_PYARROW if arrow_stream.is_installed() else ()))
-    return HttpError(415, "Content type not taken", detail, "input.content_type", Accept=", ".join(taken))
+    return HttpError(415, _NOT_TAKEN, detail, "input.content_type", Accept=", ".join(taken))

@@ -1,4 +1,4 @@
-"""What surrounds every request: its ids, its log line, its counter, and that every error becomes a problem."""
+"""What surrounds every request: its ids, its log line, its counter, and that every error is told."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from lading.errors import Denied, LadingError, NotReady, RateLimited
 from lading.http.accounts import CLOSED_BY_CALLER, Accounts, Exchange, told
 from lading.http.body import BodyTooLarge, linger
 from lading.http.ids import ids_of
-from lading.http.problems import HttpError, problem
+from lading.http.oip.refusals import refuser_of
+from lading.http.problems import HttpError
 
 _MANY_BYTES = 64 << 10
 
@@ -128,7 +129,7 @@ def _body_bytes(scope: Scope) -> float:
 async def _send_problem(
     error: LadingError, exchange: Exchange, scope: Scope, receive: Receive, sender: _Sender
 ) -> None:
-    response = problem(error, exchange.ids.request)
+    response = refuser_of(scope)(error, exchange.ids.request)
     if not _leaves_body(error, scope):
         await response(scope, receive, sender)
         return

@@ -7,7 +7,7 @@ ordinary road.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from lading.access.access import Caller
@@ -15,6 +15,7 @@ from lading.access.credentials import has_credentials
 from lading.http.accept import accepted
 from lading.http.admission import Admission, Peer
 from lading.http.content import JSON
+from lading.http.dialect import Dialect
 from lading.http.forwarded import FORWARDED_FOR
 from lading.http.guard import MAX_FIELDS, Malformed, check_head
 from lading.http.ids import ids_of
@@ -32,10 +33,26 @@ _ELSEWHERE = frozenset(
 _OF_ONE_REQUEST = frozenset({b"x-request-id", b"x-correlation-id"})
 
 
+class Way(NamedTuple):
+    """Where predictions are asked for, and how.
+
+    Attributes:
+        path: as requests have it.
+        route: the same as counters and the log call it.
+        dialect: gives what is spoken there; it is made when somebody first asks.
+    """
+
+    path: str
+    route: str
+    dialect: Callable[[], Dialect]
+
+
 class Head(NamedTuple):
     """What the lane has to know of a head.
 
     Attributes:
+        route: where predictions are asked for, as counters and the log call it.
+        dialect: what is spoken there.
         length: of the body, in bytes.
         is_kept: whether the connection goes on after the answer.
         request: id that the caller gave; empty where it gave none.
@@ -45,6 +62,8 @@ class Head(NamedTuple):
         forwarded: the addresses that proxies name; empty where there are none.
     """
 
+    route: str
+    dialect: Dialect
     length: int
     is_kept: bool = True
     request: str = ""
@@ -58,13 +77,13 @@ class Heads:
     """Reads heads of prediction requests, and keeps those that will come again.
 
     Args:
-        paths: where predictions are asked for.
+        ways: where predictions are asked for.
         admission: says who asks.
         elsewhere: names of fields, in lower case, whose requests are not for the lane.
     """
 
-    def __init__(self, paths: Iterable[str], admission: Admission, *, elsewhere: Iterable[bytes] = ()) -> None:
-        self._lines = {f"POST {path} HTTP/1.1".encode() for path in paths}
+    def __init__(self, ways: Iterable[Way], admission: Admission, *, elsewhere: Iterable[bytes] = ()) -> None:
+        self._lines = {f"POST {way.path} HTTP/1.1".encode(): way for way in ways}
         self._admission = admission
         self._elsewhere = _ELSEWHERE.union(elsewhere)
         self._known: dict[bytes, Head | None] = {}
@@ -93,7 +112,7 @@ class Heads:
         found, is_shared = None, True
         fields = [(match[1].lower(), match[2]) for match in matches if match is not None]
         if line in self._lines and len(fields) == len(lines) <= MAX_FIELDS:
-            found = self._plain(line.split(b" ")[1], fields)
+            found = self._plain(line.split(b" ")[1], self._lines[line], fields)
         if found is not None and not self._admission.is_open and has_credentials(fields):
             caller, is_shared = self._admission.known(fields, peer)
             if caller is None:  # who it is has to be found out, and may be known the next time
@@ -109,7 +128,7 @@ class Heads:
             self._known.clear()
         self._known[head] = found
 
-    def _plain(self, target: bytes, fields: list[tuple[bytes, bytes]]) -> Head | None:
+    def _plain(self, target: bytes, way: Way, fields: list[tuple[bytes, bytes]]) -> Head | None:
         values = dict(fields)
         if len(values) < len(fields):
             return None
@@ -125,7 +144,8 @@ class Heads:
             return None
         ids = ids_of(fields, make=False)
         timeout_ms, forwarded = values.get(b"x-request-timeout-ms", b""), values.get(FORWARDED_FOR, b"")
-        return Head(int(length), kept, ids.request, ids.correlation, timeout_ms, forwarded=forwarded)
+        told = (int(length), kept, ids.request, ids.correlation, timeout_ms)
+        return Head(way.route, way.dialect(), *told, forwarded=forwarded)
 
 
 def _wants_json(fields: list[tuple[bytes, bytes]]) -> bool:

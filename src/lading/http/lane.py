@@ -9,7 +9,9 @@ connection too; both call the same functions and give the same bytes.
 from __future__ import annotations
 
 import logging
-from functools import cached_property
+from collections import defaultdict
+from collections.abc import Callable
+from functools import cache, cached_property
 from typing import Any
 
 from lading.access.access import Caller, spend
@@ -19,9 +21,12 @@ from lading.errors import LadingError
 from lading.http.accounts import CLOSED_BY_CALLER, Accounts, Exchange, told
 from lading.http.admission import Admission
 from lading.http.deadline import timeout_s
-from lading.http.heads import Head, Heads
+from lading.http.dialect import Asked, Dialect, Native
+from lading.http.heads import Head, Heads, Way
 from lading.http.ids import Ids, new_id
-from lading.http.problems import problem
+from lading.http.oip.infer import Infer
+from lading.http.oip.paths import INFER, INFER_VERSION, PREDICT, path_of
+from lading.http.oip.predict import Predict
 from lading.http.protocol import GuardedProtocol
 from lading.http.reading import INLINE_BYTES
 from lading.http.wire import CLOSE, response_bytes
@@ -32,7 +37,6 @@ logger = logging.getLogger(__name__)
 _BEGINS = b"POST "
 _HEAD_END = b"\r\n\r\n"
 _CORRELATION = b"\r\nx-correlation-id: "
-_NO_HEAD = Head(0)
 
 
 class Lane:
@@ -57,7 +61,7 @@ class Lane:
         self._fields: object = None
         self._label = ""
         self._tops: dict[int, bytes] = {}
-        self._answered: list[LaneProtocol] = []
+        self._answered: defaultdict[str, list[LaneProtocol]] = defaultdict(list)
         service.answered = self._flush
 
     # What is asked for once there is a model, whose limits may be its own.
@@ -75,24 +79,43 @@ class Lane:
     @cached_property
     def heads(self) -> Heads:
         """What reads heads, of requests to where the model is asked."""
-        settings, route = self.service.settings, self.service.route
+        settings = self.service.settings
         elsewhere = (b"origin",) if settings.cors_origins else ()
-        return Heads({route, settings.root_path + route}, self.admission, elsewhere=elsewhere)
+        # Behind a proxy the prefix may stand in front.
+        ways = [way._replace(path=f"{prefix}{way.path}") for way in self._ways() for prefix in ("", settings.root_path)]
+        return Heads(ways, self.admission, elsewhere=elsewhere)
 
-    def answer(self, connection: LaneProtocol) -> None:
+    def _ways(self) -> list[Way]:
+        service, manifest = self.service, self.service.manifest
+        infer = cache(lambda: Infer(service))
+        others: dict[str, Callable[[], Dialect]] = {
+            INFER: infer,
+            INFER_VERSION: infer,
+            PREDICT: cache(lambda: Predict(service)),
+        }
+        # What is known of a caller has one rate: a route with a rate of its own is for the ordinary road.
+        return [Way(service.route, service.route, cache(lambda: Native(service)))] + [
+            Way(path_of(route, manifest.name, manifest.version), route, dialect)
+            for route, dialect in others.items()
+            if route not in service.settings.routes
+        ]
+
+    def answer(self, connection: LaneProtocol, route: str) -> None:
         """Write a connection's answer with the others of its batch, which are counted and logged together."""
-        self._answered.append(connection)
+        self._answered[route].append(connection)
 
     def _flush(self) -> None:
-        answered, self._answered = self._answered, []
-        if answered:
-            self.accounts.close_all([each.exchange for each in answered if each.exchange], self.service.route, "POST")
-        for each in answered:
-            try:
-                each.send()
-            except Exception:
-                logger.exception("an answer could not be written")
-                each.transport.abort()
+        if not self._answered:
+            return
+        answered, self._answered = self._answered, defaultdict(list)
+        for route, connections in answered.items():
+            self.accounts.close_all([each.exchange for each in connections if each.exchange], route, "POST")
+            for each in connections:
+                try:
+                    each.send()
+                except Exception:
+                    logger.exception("an answer could not be written")
+                    each.transport.abort()
 
     def top(self, fields: list[tuple[bytes, bytes]], length: int) -> bytes:
         """A good answer up to its ids; `fields` are the server's own, which change once a second.
@@ -127,9 +150,11 @@ class LaneProtocol(GuardedProtocol):
         self._job: Job | None = None
         self.exchange: Exchange | None = None
         self._reply = b""
-        self._is_kept = self._is_single = True
+        self._is_kept = True
         self._usual = b""
-        self._usual_head = _NO_HEAD
+        self._usual_head: Head
+        self._dialect: Dialect
+        self._asked: Asked
         self._certified: Caller | None = None
         self._bucket: Bucket | None = None
         self._forwarded = b""
@@ -200,19 +225,19 @@ class LaneProtocol(GuardedProtocol):
         lane = self._lane
         request = head.request or new_id()
         ids = Ids(request, head.correlation or request)
-        exchange = self.exchange = lane.accounts.open(ids, route=lane.service.route)
-        self._is_kept = head.is_kept
+        exchange = self.exchange = lane.accounts.open(ids, route=head.route)
+        self._is_kept, dialect = head.is_kept, head.dialect
+        self._dialect = dialect
         try:
             service = lane.service
             if lane.asks:
                 self._spend(head, exchange, now)
             may_take_s = timeout_s(head.timeout_ms, lane.timeout_s) if head.timeout_ms else lane.timeout_s
-            decoded = service.decoder.json(body)
-            rows = decoded.rows
+            asked = self._asked = dialect.read(body)
+            rows = asked.rows
             exchange.rows = len(rows)
-            self._is_single = decoded.is_single
             deadline = self.loop.time() + may_take_s
-            self._job = service.predict(rows, self._done, proba=False, deadline=deadline, context=ids)
+            self._job = service.predict(rows, self._done, proba=asked.proba, deadline=deadline, context=ids)
         except Exception as error:
             self._fail(error)
 
@@ -260,20 +285,20 @@ class LaneProtocol(GuardedProtocol):
         ids = exchange.ids
         request = ids.request.encode()
         try:
-            body = self._lane.service.format.json(outcome, is_single=self._is_single, request_id=ids.request)
+            body = self._dialect.write(outcome, self._asked, ids.request)
         except Exception as error:  # an answer of a model's that cannot be written
             self._fail(error)
             return
         top = self._lane.top(self.server_state.default_headers, len(body))
         end = self._lane.last_end if self._is_last() else self._lane.end
         self._reply = b"".join((top, request, _CORRELATION, ids.correlation.encode(), end, body))
-        self._lane.answer(self)
+        self._lane.answer(self, exchange.route)
 
     def _fail(self, error: Exception) -> None:
         assert self.exchange is not None
         exchange, refusal = self.exchange, told(error)
         self._lane.accounts.fail(exchange, refusal, error)
-        response = problem(refusal, exchange.ids.request)
+        response = self._dialect.refuse(refusal, exchange.ids.request)
         exchange.status = response.status_code
         fields = self.server_state.default_headers
         self._reply = response_bytes(response, fields, exchange.ids, is_closing=self._is_last(), after=self._lane.vary)

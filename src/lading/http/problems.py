@@ -63,10 +63,11 @@ def problem(error: LadingError, request_id: str) -> Response:
     if isinstance(error, InputError):
         body["errors"] = error.problems
         body["total"] = error.total
-    return Response(msgspec.json.encode(body) + b"\n", status, headers=_headers(error), media_type=MEDIA_TYPE)
+    return Response(msgspec.json.encode(body) + b"\n", status, headers=headers_of(error), media_type=MEDIA_TYPE)
 
 
-def _headers(error: LadingError) -> dict[str, str]:
+def headers_of(error: LadingError) -> dict[str, str]:
+    """The fields that the answer to an error has, whatever its body is."""
     if isinstance(error, HttpError):
         return error.headers
     if isinstance(error, Unauthenticated):

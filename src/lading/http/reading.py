@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from lading.errors import DeadlineExceeded
-from lading.schema.decode import Decoded
 
 INLINE_BYTES = 64 << 10
 """Up to here no body takes longer than about 20 ms, whatever is in it."""
+
+T = TypeVar("T")
 
 
 class BodyReader:
@@ -19,10 +21,8 @@ class BodyReader:
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, "lading-decode")
 
-    async def read(
-        self, decode: Callable[[bytes], Decoded], body: bytes, timeout_s: float, *, is_quick: bool = True
-    ) -> Decoded:
-        """The rows of a body.
+    async def read(self, decode: Callable[[bytes], T], body: bytes, timeout_s: float, *, is_quick: bool = True) -> T:
+        """What a body holds, as `decode` gives it.
 
         Args:
             decode: reads it.

@@ -40,16 +40,21 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Predict:
-    """POST and GET where predictions are asked for, as a plain ASGI application."""
+    """POST and GET where predictions are asked for, as a plain ASGI application.
 
-    def __init__(self, service: Service) -> None:
+    Args:
+        service: what answers.
+        reader: decodes bodies.
+    """
+
+    def __init__(self, service: Service, reader: BodyReader) -> None:
         self._service = service
-        self._reader = BodyReader()
+        self._reader = reader
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a prediction request."""
         exchange: Exchange = scope["lading"]
-        may_take_s = self._timeout_s(scope)
+        may_take_s = asked_timeout_s(scope, self._service)
         kind = accepted(scope["headers"])
         if scope["method"] == "POST":
             proba, decoded = await self._read_post(scope, receive, may_take_s)
@@ -61,23 +66,10 @@ class Predict:
         response = await response_of(scope, self._service, kind, answer, is_single=decoded.is_single)
         await response(scope, receive, send)
 
-    def _timeout_s(self, scope: Scope) -> float:
-        said = next((value for name, value in scope["headers"] if name == FIELD), b"")
-        return timeout_s(said, self._service.settings.request_timeout_s)
-
     async def _read_post(self, scope: Scope, receive: Receive, may_take_s: float) -> tuple[bool, Decoded]:
-        settings = self._service.settings
         content = content_of(scope, self._service.decoder)
         proba = _proba(_query(scope))
-        body = await read_body(
-            scope,
-            receive,
-            max_bytes=settings.max_body_bytes,
-            max_s=settings.body_timeout_s,
-            max_expansion=settings.max_expansion,
-        )
-        if CONFIRM in scope:
-            await scope[CONFIRM]()
+        body = await received(scope, receive, self._service)
         return proba, await self._reader.read(content.decode, body, may_take_s, is_quick=content.is_quick)
 
     def _read_query(self, scope: Scope) -> tuple[bool, Decoded]:
@@ -91,14 +83,39 @@ class Predict:
         return _proba(controls), decoder.query(row)
 
 
+def asked_timeout_s(scope: Scope, service: Service) -> float:
+    """Seconds that the answer to a request may take.
+
+    Raises:
+        HttpError: 400 where the request does not say it in milliseconds.
+    """
+    said = next((value for name, value in scope["headers"] if name == FIELD), b"")
+    return timeout_s(said, service.settings.request_timeout_s)
+
+
+async def received(scope: Scope, receive: Receive, service: Service) -> bytes:
+    """The body of a request whose caller may still ask when it is there. Raises as `read_body`, and `Denied`."""
+    settings = service.settings
+    body = await read_body(
+        scope,
+        receive,
+        max_bytes=settings.max_body_bytes,
+        max_s=settings.body_timeout_s,
+        max_expansion=settings.max_expansion,
+    )
+    if CONFIRM in scope:
+        await scope[CONFIRM]()
+    return body
+
+
 class PredictRoute(BaseRoute):
     """The route of predictions, which is known as soon as there is a model: until then it is every unknown one."""
 
     methods = PREDICT_METHODS
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, reader: BodyReader) -> None:
         self._service = service
-        self._predict = Predict(service)
+        self._predict = Predict(service, reader)
 
     @property
     def path(self) -> str:
@@ -150,25 +167,25 @@ def plain_routes(service: Service, exposition: Callable[[], bytes]) -> dict[str,
     """The routes that only tell: whether it lives, whether it is ready, what it is; with what each is for access."""
 
     async def health(request: Request) -> Response:
-        return _json({"status": "alive"})
+        return json_response({"status": "alive"})
 
     async def ready(request: Request) -> Response:
         if not service.is_ready:
             raise NotReady(service.state.value)
-        return _json({"status": "ready"})
+        return json_response({"status": "ready"})
 
     async def metadata(request: Request) -> Response:
-        return _json(service.metadata())
+        return json_response(service.metadata())
 
     async def schema(request: Request) -> Response:
-        return _json(service.schema)
+        return json_response(service.schema)
 
     async def openapi_json(request: Request) -> Response:
         manifest = service.manifest
         words = (manifest.name, manifest.version, manifest.class_name)
         settings = service.settings
         methods, prefix = words_of(settings.auth), settings.root_path
-        return _json(openapi(*words, service.schema, route=manifest.route, methods=methods, prefix=prefix))
+        return json_response(openapi(*words, service.schema, route=manifest.route, methods=methods, prefix=prefix))
 
     async def metrics(request: Request) -> Response:
         return Response(await asyncio.to_thread(exposition), media_type="text/plain; version=0.0.4")
@@ -183,5 +200,6 @@ def plain_routes(service: Service, exposition: Callable[[], bytes]) -> dict[str,
     }
 
 
-def _json(value: object) -> Response:
+def json_response(value: object) -> Response:
+    """An answer of JSON."""
     return Response(msgspec.json.encode(value) + b"\n", media_type=JSON)

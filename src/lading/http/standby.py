@@ -12,6 +12,7 @@ from lading.errors import NotReady
 from lading.http.accounts import Accounts
 from lading.http.admission import Admission
 from lading.http.exchange import ExchangeMiddleware
+from lading.http.oip import paths
 
 
 def make_standby(
@@ -29,11 +30,14 @@ def make_standby(
         admission: says who may see them.
     """
 
+    known = {"/health", "/ready", "/metrics", "/predict", paths.LIVE, paths.READY}
+    alive = {"/health": b'{"status":"alive"}\n', paths.LIVE: b'{"live":true}\n'}
+
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         path, is_reading = scope["path"].removeprefix(scope.get("root_path", "")), scope["method"] in ("GET", "HEAD")
-        scope["lading"].route = path if path in ("/health", "/ready", "/metrics", "/predict") else "unknown"
-        if path == "/health" and is_reading:
-            await Response(b'{"status":"alive"}\n', media_type="application/json")(scope, receive, send)
+        scope["lading"].route = path if path in known else "unknown"
+        if path in alive and is_reading:
+            await Response(alive[path], media_type="application/json")(scope, receive, send)
         elif path == "/metrics" and is_reading:
             await admission.admit(scope, Operation.METRICS)
             await Response(exposition(), media_type="text/plain; version=0.0.4")(scope, receive, send)

@@ -86,7 +86,7 @@ class Decoder:
             return Decoded([row], is_single=True)
         rows = quick.many(body) if quick is not None else None
         decoded = self._strict(parse_json(body)) if rows is None else Decoded(rows, is_single=False)
-        self._bound(len(decoded.rows))
+        self.bound(len(decoded.rows))
         return decoded
 
     def value(self, value: Any) -> Decoded:
@@ -108,9 +108,9 @@ class Decoder:
         rows = self._csv.of_numbers(body)
         if rows is None:
             header, *lines = read_csv(body)
-            self._bound(len(lines))
+            self.bound(len(lines))
             rows = self._csv.of_lines(header, lines) or self._checker.texts(header, lines)
-        self._bound(len(rows))
+        self.bound(len(rows))
         return Decoded(rows, is_single=False)
 
     def arrow(self, body: bytes) -> Decoded:
@@ -133,7 +133,7 @@ class Decoder:
 
     def columns(self, columns: Columnar) -> Decoded:
         """The rows of Arrow's columns; they are a `Table`. Raises as `arrow`."""
-        self._bound(columns.rows)
+        self.bound(columns.rows)
         return Decoded(self._arrow.read(columns), is_single=False)
 
     def images(self, files: Sequence[bytes], *, is_single: bool) -> Decoded:
@@ -144,8 +144,23 @@ class Decoder:
             TooLarge: there are more, or they have more pixels, than one request may have.
         """
         assert self._images is not None
-        self._bound(len(files))
+        self.bound(len(files))
         return Decoded(self._images.files(files), is_single)
+
+    def bound(self, rows: int) -> None:
+        """Nothing, for as many rows as one request may have.
+
+        Raises:
+            InputError: there is none.
+            TooLarge: there are more, or more cells.
+        """
+        limits = self._limits
+        if rows < 1:
+            raise InputError([_wrong_shape("expected at least one row, got none")])
+        if rows > limits.max_rows:
+            raise TooLarge(f"more than {limits.max_rows} rows in one request")
+        if rows * len(self._fields) > limits.max_cells:
+            raise TooLarge(f"more than {limits.max_cells} cells in one request")
 
     def _strict(self, value: Any) -> Decoded:
         if isinstance(value, dict) and (wrapped := self._unwrap(value)) is not None:
@@ -153,7 +168,7 @@ class Decoder:
         if isinstance(value, dict):
             return Decoded(self._object(value), is_single=True)
         if isinstance(value, list):
-            self._bound(len(value))
+            self.bound(len(value))
             return Decoded(self._objects(value), is_single=False)
         raise InputError([_wrong_shape(f"expected an object or a list of objects, got {type_name(value)}")])
 
@@ -165,7 +180,7 @@ class Decoder:
         if keys == {"X"} and isinstance(value["X"], list):
             return self._matrix(value["X"])
         if {"columns", "data"} <= keys <= _SPLIT_KEYS and all(isinstance(value[key], list) for key in keys):
-            self._bound(len(value["data"]))
+            self.bound(len(value["data"]))
             rows = self._checker.arrays(value["data"], "data", columns=value["columns"])
             return Decoded(rows, is_single=False)
         return None
@@ -181,27 +196,18 @@ class Decoder:
         return self._checker.objects(values, *within)
 
     def _lines(self, lines: list[Any], key: str) -> Sequence[Row]:
-        self._bound(len(lines))
+        self.bound(len(lines))
         if isinstance(_first_container(lines), list):
             return self._checker.arrays(lines, key)
         return self._objects(lines, key)
 
     def _matrix(self, lines: list[Any]) -> Decoded:
         if lines and _first_container(lines) is None and len(self._fields) == 1:
-            self._bound(len(lines))
+            self.bound(len(lines))
             return Decoded(self._checker.cells(lines, "X"), is_single=False)
         if lines and _first_container(lines) is None:
             return Decoded([self._checker.array(lines, "X")], is_single=False)
         return Decoded(self._lines(lines, "X"), is_single=False)
-
-    def _bound(self, rows: int) -> None:
-        limits = self._limits
-        if rows < 1:
-            raise InputError([_wrong_shape("expected at least one row, got none")])
-        if rows > limits.max_rows:
-            raise TooLarge(f"more than {limits.max_rows} rows in one request")
-        if rows * len(self._fields) > limits.max_cells:
-            raise TooLarge(f"more than {limits.max_cells} cells in one request")
 
 
 def _first_container(lines: list[Any]) -> list[Any] | dict[str, Any] | None:
