@@ -43,7 +43,7 @@ WALLS = {
 }
 FRAMEWORKS = {
     *("sklearn", "pandas", "joblib", "onnxruntime", "onnx", "skl2onnx", "skops", "scipy", "pyarrow"),
-    *("psycopg", "redis"),
+    *("psycopg", "redis", "obstore"),
 }
 VAGUE = {"util", "utils", "helper", "helpers", "common", "misc"}
 MAX_LINES = 400

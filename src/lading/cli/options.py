@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from lading.errors import UsageError
 from lading.settings import SETTINGS, Setting
+
+if TYPE_CHECKING:
+    from lading.ship.plan import Choices
 
 Decorated = Callable[..., Any]
 
@@ -94,6 +98,45 @@ _DECLARED_OPTIONS = (
         "--file", "files", multiple=True, type=click.Path(), help="File that a model of Python reads; repeatable"
     ),
 )
+
+
+def choice_options(fn: Decorated) -> Decorated:
+    """Options for what is said where a bundle is shipped."""
+    for option in reversed(_CHOICE_OPTIONS):
+        fn = option(fn)
+    return fn
+
+
+_CHOICE_OPTIONS = (
+    click.option("--base", metavar="IMAGE", help="Image of Python to build on, by tag or digest [default: slim]"),
+    click.option(
+        "--auth",
+        default="keys",
+        help="Who is asked for what, as `lading serve --auth` has it; network where something in front asks. "
+        "[default: keys]",
+    ),
+    click.option("--host", default="localhost", help="Name under which callers find it [default: localhost]"),
+    click.option("--replicas", type=int, default=2, help="How many containers serve [default: 2]"),
+    click.option("--extra", "extras", multiple=True, metavar="NAME", help="Extra of Lading to install; repeatable"),
+    click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of the server; repeatable"),
+    click.option("--lock/--no-lock", default=True, help="Let uv, where it is, name all versions and digests."),
+)
+
+
+def choices_from(said: dict[str, Any]) -> Choices:
+    """What these options say.
+
+    Raises:
+        UsageError: a setting has no value.
+    """
+    from lading.ship.plan import Choices
+
+    settings = [text.partition("=") for text in said.pop("settings")]
+    if not all(sign for _, sign, _ in settings):
+        raise UsageError("--set: expected the name of a setting and its value", hint="--set max_rows=500")
+    named = {name.replace("-", "_"): value for name, _, value in settings}
+    return Choices(settings=named, **said)
+
 
 DECLARED_NAMES = (
     *("name", "version", "labels", "domain", "output_range", "output", "route", "input_names", "code", "files"),

@@ -1,0 +1,58 @@
+"""Where bundles are shipped to: the protocol that each target keeps, and how it is found.
+
+A target is one class. `[project.entry-points."lading.shippers"]` names it by the word that stands behind `lading ship`,
+and those that come with Lading enter by the same door.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Protocol
+
+from lading.errors import UsageError
+from lading.ship.files import File
+from lading.ship.plan import Plan
+
+GROUP = "lading.shippers"
+
+
+class Shipper(Protocol):
+    """Makes the files that run a bundle somewhere."""
+
+    def files(self, plan: Plan) -> Sequence[File]:
+        """All of them, none twice.
+
+        Raises:
+            UsageError: the plan cannot be run there; says what may be done.
+        """
+
+    def next_steps(self, plan: Plan, folder: str) -> Sequence[str]:
+        """The commands that come next, when the files are in a folder, whose name is quoted for a shell."""
+
+
+def shipper_named(name: str) -> Shipper:
+    """The target of this name.
+
+    Raises:
+        UsageError: nothing that is installed has it.
+    """
+    point = _points().get(name)
+    if point is None:
+        near = get_close_matches(name, _points(), 1)
+        hint = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(_points())}"
+        raise UsageError("a bundle cannot be shipped there", hint=hint)
+    shipper: Shipper = point.load()()
+    return shipper
+
+
+def shipper_names() -> tuple[str, ...]:
+    """Every name, sorted."""
+    return tuple(_points())
+
+
+@cache
+def _points() -> dict[str, EntryPoint]:
+    return {point.name: point for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)}
