@@ -13,7 +13,7 @@ from lading.ship.sbom import sbom
 
 def test_what_no_server_loads_goes_and_the_rest_stays(tmp_path: Path):
     goes = ["a/tests/data/x.csv", "a/b/tests/test_b.py", "a/_c.pyx", "a/d.h", "a/e.pyi"]
-    goes += ["onnxruntime/capi/libonnxruntime.so.1.30.0"]
+    goes += ["onnxruntime/capi/libonnxruntime.so.1.30.0", "onnxruntime/transformers/a.py"]
     stays = [
         "a/b.py",
         "a/_testing.py",

@@ -29,7 +29,7 @@ def test_every_argument_comes_back(texts: list[str], tmp_path_factory: pytest.Te
 @read_by_systemd
 def test_a_text_comes_back(tmp_path: Path):
     path = tmp_path / "x.service"
-    path.write_text(unit_text.render([Section("Unit", [unit_text.line("Description", HOSTILE)])], "head \\"))
+    path.write_text(unit_text.render([Section("Unit", [unit_text.line("Description", HOSTILE)])], "head \\\\"))
     assert read("unit", path) == [["Unit", "Description", HOSTILE]]
 
 

@@ -244,7 +244,7 @@ def _confined() -> dict[str, Any]:
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
         "pids_limit": 512,
-        "ulimits": {"nofile": 65536},
+        "ulimits": {"nofile": 16384},  # newer engines give 1024, fewer than callers
         "restart": "unless-stopped",
         "logging": {"driver": "json-file", "options": {"max-size": "20m", "max-file": "5"}},
     }

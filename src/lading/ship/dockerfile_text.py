@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from lading.errors import UsageError
+from lading.ship.controls import refuse_controls
 
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _QUOTED = str.maketrans({"\\": "\\\\", '"': '\\"', "$": "\\$"})
@@ -33,7 +34,7 @@ class Instruction(NamedTuple):
 
 def plain(name: str, word: str, comment: str = "") -> Instruction:
     """An instruction with a word of our own, in which variables stand for their values."""
-    _refuse_controls(word)
+    refuse_controls(word)
     return Instruction(name, word, comment)
 
 
@@ -77,7 +78,7 @@ def pairs(name: str, values: Mapping[str, str], comment: str = "") -> Instructio
 
 def quoted(value: str) -> str:
     """A value between quotes, in which nothing stands for anything else."""
-    _refuse_controls(value)
+    refuse_controls(value)
     return f'"{value.translate(_QUOTED)}"'
 
 
@@ -94,7 +95,7 @@ def render(instructions: Iterable[Instruction]) -> str:
 
 def _array(arguments: Sequence[str]) -> str:
     for argument in arguments:
-        _refuse_controls(argument)
+        refuse_controls(argument)
     return json.dumps(list(arguments), ensure_ascii=False)
 
 
@@ -102,8 +103,3 @@ def _key(key: str) -> str:
     if not _KEY.fullmatch(key):
         raise UsageError("the name of a label or a variable has letters, digits, `_`, `.` and `-`")
     return key
-
-
-def _refuse_controls(text: str) -> None:
-    if not text.isprintable():
-        raise UsageError("a value in a Dockerfile has no control characters")

@@ -14,15 +14,15 @@ from lading.bundle.bundle import Bundle
 from lading.ship.sbom import sbom
 
 _SUFFIXES = frozenset({".c", ".cpp", ".h", ".hpp", ".pxd", ".pyi", ".pyx", ".a"})
-# The same code as in the module for Python, once more for programs in C.
-_PATTERNS = ("onnxruntime/capi/libonnxruntime.so.*",)
+# The code of the module for Python once more, for programs in C; and what makes other graphs of graphs.
+_PATTERNS = ("onnxruntime/capi/libonnxruntime.so.*", "onnxruntime/quantization", "onnxruntime/transformers")
 
 
 def main(bundle: Path, target: Path) -> None:
     """Take away what no server loads, and write what is there."""
     site = Path(sysconfig.get_path("purelib"))
     for path in list(unneeded(site)):
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
     with Bundle.open(bundle) as opened:
         document = sbom(opened.manifest, opened.digest())
     target.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from lading.errors import UsageError
+from lading.ship.controls import refuse_controls
 
 _BARE = re.compile(r"[A-Za-z0-9_./:=$@~^*%+,-]+")
 _INDENT = "    "
@@ -97,19 +98,14 @@ def _filled(words: Sequence[str], indent: str) -> Iterator[str]:
 
 
 def _comment(text: str, indent: str) -> Iterator[str]:
-    _refuse_controls(text)
+    refuse_controls(text)
     yield from (f"{indent}# {line}" for line in textwrap.wrap(text, _COMMENT_CHARS))
 
 
 def quoted(word: str) -> str:
     """One word of nginx: bare where that is plain, else in quotes, within which only a backslash and quotes count."""
-    _refuse_controls(word)
+    refuse_controls(word)
     if _BARE.fullmatch(word):
         return word
     quote = "'" if '"' in word and "'" not in word else '"'
     return quote + word.replace("\\", "\\\\").replace(quote, f"\\{quote}") + quote
-
-
-def _refuse_controls(text: str) -> None:
-    if not text.isprintable():
-        raise UsageError("what is written for nginx has no control characters")

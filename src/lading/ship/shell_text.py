@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from lading.errors import UsageError
+from lading.ship.controls import refuse_controls
 
 _INDENT = "    "
 _NAME = re.compile(r"[a-z_]+")
@@ -121,7 +121,7 @@ def _command(command: Command) -> str:
 def _word(word: Word) -> str:
     if isinstance(word, Variable):
         return f'"${_name(word.name)}"'
-    _refuse_controls(word)
+    refuse_controls(word)
     return shlex.quote(word)
 
 
@@ -133,10 +133,5 @@ def _name(name: str) -> str:
 def _comment(text: str) -> list[str]:
     lines = text.splitlines()
     for each in lines:
-        _refuse_controls(each)
+        refuse_controls(each)
     return [f"# {each}" for each in lines]
-
-
-def _refuse_controls(text: str) -> None:
-    if not text.isprintable():
-        raise UsageError("what is written into a generated file has no control characters", hint="rename it")

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from lading.errors import UsageError
+from lading.ship.controls import refuse_controls
 
 _PLAIN = re.compile(r"[A-Za-z0-9_/.,:=@+~%$-]+")
 """Words that need no quotes once `%` and `$` are doubled."""
@@ -42,7 +43,7 @@ class Section(NamedTuple):
 def line(name: str, value: str | bool | int, comment: str = "") -> Line:
     """A line with one value, which is taken as it is: a text, a path, yes or no, a number, seconds."""
     text = {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
-    _refuse_controls(text)
+    refuse_controls(text)
     # A backslash at the end would join the next line to this one, and blanks around a value are dropped.
     if text.endswith("\\") or text != text.strip():
         raise UsageError(f"{name}= of a unit cannot begin or end with a blank, or end with a backslash")
@@ -86,14 +87,13 @@ def _section(section: Section) -> Iterable[str]:
 def _comment(text: str) -> list[str]:
     lines = text.splitlines()
     for each in lines:
-        _refuse_controls(each)
-    # Nor does a comment go on in the next line.
-    return [f"# {each}".removesuffix("\\") for each in lines]
+        refuse_controls(each)
+    return [f"# {each}".rstrip("\\") for each in lines]  # which would take in the line below
 
 
 def _quoted(word: str) -> str:
     """A word as systemd reads it: `%` begins a specifier, and within quotes a backslash an escape."""
-    _refuse_controls(word)
+    refuse_controls(word)
     word = word.replace("%", "%%")
     if _PLAIN.fullmatch(word):
         return word
@@ -103,10 +103,5 @@ def _quoted(word: str) -> str:
 def _assignment(name: str, value: str) -> str:
     if not _VARIABLE.fullmatch(name):
         raise UsageError("a variable has capital letters, digits and `_`")
-    _refuse_controls(value)
+    refuse_controls(value)
     return f'{name}="' + re.sub(r'(["\\`$])', r"\\\1", value) + '"'
-
-
-def _refuse_controls(text: str) -> None:
-    if not text.isprintable():
-        raise UsageError("what is written into a generated file has no control characters", hint="rename it")
