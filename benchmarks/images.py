@@ -26,8 +26,8 @@ from tests.examples import EXAMPLES, packed  # noqa: E402
 from tests.signed import sign, trusting  # noqa: E402
 
 from lading.bundle.signing.keys import PrivateKey  # noqa: E402
-from lading.ship.docker import Docker  # noqa: E402
 from lading.ship.files import write_files  # noqa: E402
+from lading.ship.image.docker import Docker  # noqa: E402
 from lading.ship.plan import Choices, Plan, make_plan  # noqa: E402
 
 STARTS = 5

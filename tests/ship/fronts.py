@@ -18,8 +18,8 @@ import pytest
 from tests.certificates import SERVER, Authority
 from tests.serve.conftest import free_port
 
-from lading.ship.nginx import Front, whole
-from lading.ship.nginx_text import render
+from lading.ship.nginx.nginx_text import render
+from lading.ship.nginx.site import Front, whole
 from lading.ship.plan import Plan
 
 NGINX = shutil.which("nginx", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"]))

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from lading.ship.files import write_files
+from lading.ship.host.systemd import Systemd
 from lading.ship.plan import Plan
-from lading.ship.systemd import Systemd
 
 from .machine import PATIENCE_S, Machine, machine, on_a_machine
 from .systemd_reader import environment_of, read, read_by_systemd

@@ -18,7 +18,7 @@ from tests.certificates import SERVER, Authority
 from lading.bundle.lookups import Lookup
 from lading.cli import cli
 from lading.errors import UsageError
-from lading.ship.compose import NETWORK, Compose, composition, front_of
+from lading.ship.compose.compose import NETWORK, Compose, composition, front_of
 from lading.ship.files import File, write_files
 from lading.ship.plan import Plan
 

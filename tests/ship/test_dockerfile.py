@@ -9,9 +9,9 @@ import pytest
 from dockerfile_parse import DockerfileParser
 
 from lading.errors import UsageError
-from lading.ship import dockerfile_text as dockerfile
-from lading.ship.docker import DOCKERFILE, Docker, labels
 from lading.ship.files import File
+from lading.ship.image import dockerfile_text as dockerfile
+from lading.ship.image.docker import DOCKERFILE, Docker, labels
 from lading.ship.plan import Plan
 
 HOSTILE = (

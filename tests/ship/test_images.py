@@ -19,9 +19,9 @@ from tests.ship.test_dockerfile import HOSTILE
 from tests.signed import sign, trusting
 
 from lading.bundle.signing.keys import PrivateKey
-from lading.ship import dockerfile_text as dockerfile
-from lading.ship.docker import DOCKERFILE, SBOM, Docker
 from lading.ship.files import write_files
+from lading.ship.image import dockerfile_text as dockerfile
+from lading.ship.image.docker import DOCKERFILE, SBOM, Docker
 from lading.ship.plan import DATA_FOLDER, SECRETS_FOLDER, USER_ID, Choices, make_plan
 
 IS_FULL = os.environ.get("LADING_TEST_SCALE") == "full"

@@ -7,8 +7,8 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from lading.bundle.bundle import Bundle
-from lading.ship.inside import unneeded
-from lading.ship.sbom import sbom
+from lading.ship.image.inside import unneeded
+from lading.ship.image.sbom import sbom
 
 
 def test_what_no_server_loads_goes_and_the_rest_stays(tmp_path: Path):

@@ -10,9 +10,9 @@ import pytest
 from tests.certificates import SERVER, Authority
 
 from lading.errors import UsageError
-from lading.ship.nginx import Front, site, whole
-from lading.ship.nginx_problems import problem_variables
-from lading.ship.nginx_text import block, plain, render
+from lading.ship.nginx.nginx_text import block, plain, render
+from lading.ship.nginx.problems import problem_variables
+from lading.ship.nginx.site import Front, site, whole
 from lading.ship.plan import Plan
 
 from .fronts import is_well, needs_nginx

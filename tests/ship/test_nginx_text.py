@@ -9,7 +9,7 @@ import pytest
 from tests.serve.conftest import free_port
 
 from lading.errors import UsageError
-from lading.ship.nginx_text import Directive, block, literal, plain, quoted, render
+from lading.ship.nginx.nginx_text import Directive, block, literal, plain, quoted, render
 
 from .fronts import NGINX, needs_nginx, until
 from .hostile import CONTROLS, HOSTILE

@@ -13,10 +13,10 @@ import yaml
 from tests.live import started
 
 from lading.bundle.lookups import Lookup
+from lading.ship.compose.grafana import dashboard, grafana_files, panels
+from lading.ship.compose.prometheus import prometheus_files, rules, scraping
 from lading.ship.files import write_files
-from lading.ship.grafana import dashboard, grafana_files, panels
 from lading.ship.plan import Plan
-from lading.ship.prometheus import prometheus_files, rules, scraping
 
 from .hostile import HOSTILE
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lading.errors import UsageError
-from lading.ship import shell_text
-from lading.ship.shell_text import Assign, Command, For, If, Remark, Step, Variable, run
+from lading.ship.host import shell_text
+from lading.ship.host.shell_text import Assign, Command, For, If, Remark, Step, Variable, run
 
 from .systemd_reader import HOSTILE
 

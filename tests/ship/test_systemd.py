@@ -13,10 +13,10 @@ import pytest
 from lading.errors import SettingsError, UsageError
 from lading.settings import load_settings
 from lading.ship.files import write_files
-from lading.ship.host import Host
-from lading.ship.install_script import install_text
+from lading.ship.host.host import Host
+from lading.ship.host.install_script import install_text
+from lading.ship.host.systemd import Systemd
 from lading.ship.plan import Plan
-from lading.ship.systemd import Systemd
 
 from .systemd_reader import HOSTILE, environment_of, read, read_by_systemd
 

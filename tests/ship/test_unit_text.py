@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lading.errors import UsageError
-from lading.ship import unit_text
-from lading.ship.unit_text import Section
+from lading.ship.host import unit_text
+from lading.ship.host.unit_text import Section
 
 from .systemd_reader import HOSTILE, environment_of, read, read_by_systemd
 

@@ -49,9 +49,9 @@ def command(
     build.
     """
     from lading.bundle.signing.trust import TrustStore
-    from lading.ship.container import Container
-    from lading.ship.docker import Docker, run_command
     from lading.ship.files import write_files
+    from lading.ship.image.container import Container
+    from lading.ship.image.docker import Docker, run_command
     from lading.ship.plan import make_plan, slim_base
 
     choices = msgspec.structs.replace(choices_from(said), image=tag or "")
@@ -89,7 +89,7 @@ def _trained(script: Path, pack: tuple[str, ...], key: Path | None, work: Path, 
     from lading.bundle.signing.keys import PrivateKey, key_file, short
     from lading.bundle.signing.signature import write_signature
     from lading.cli.printing import ask_passphrase
-    from lading.ship.training import train
+    from lading.ship.image.training import train
 
     private = PrivateKey.read(key or key_file(), ask_passphrase)
     report("training", f"{script.name} in {base}")

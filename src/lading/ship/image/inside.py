@@ -1,4 +1,4 @@
-"""What is done within an image while it is built: `python -m lading.ship.inside BUNDLE SBOM`."""
+"""What is done within an image while it is built: `python -m lading.ship.image.inside BUNDLE SBOM`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from lading.bundle.bundle import Bundle
-from lading.ship.sbom import sbom
+from lading.ship.image.sbom import sbom
 
 _SUFFIXES = frozenset({".c", ".cpp", ".h", ".hpp", ".pxd", ".pyi", ".pyx", ".a"})
 # The code of the module for Python once more, for programs in C; and what makes other graphs of graphs.

@@ -14,9 +14,9 @@ import msgspec
 
 from lading import __version__
 from lading.settings import Settings
-from lading.ship.nginx_passing import answer_s, passing, upstream
-from lading.ship.nginx_problems import problem_answers, problem_variables
-from lading.ship.nginx_text import Directive, block, duration, literal, plain
+from lading.ship.nginx.nginx_text import Directive, block, duration, literal, plain
+from lading.ship.nginx.passing import answer_s, passing, upstream
+from lading.ship.nginx.problems import problem_answers, problem_variables
 from lading.ship.plan import Plan
 
 _CLIENT_S = 10.0

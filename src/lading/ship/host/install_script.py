@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 
 from lading.ship.cargo import TRUST_FOLDER
 from lading.ship.files import File
-from lading.ship.host import Host
+from lading.ship.host.host import Host
+from lading.ship.host.shell_text import Assign, Command, For, If, Remark, Step, Variable, render, run, say
 from lading.ship.plan import Plan
 from lading.ship.requirements import REQUIREMENTS
-from lading.ship.shell_text import Assign, Command, For, If, Remark, Step, Variable, render, run, say
 
 _PROXY_USERS = ("www-data", "nginx")
 """Who nginx is: in Debian and Ubuntu, elsewhere."""

@@ -6,10 +6,10 @@ import math
 
 from lading import __version__
 from lading.settings import words as words_of
-from lading.ship import unit_text as unit
-from lading.ship.host import Host
+from lading.ship.host import unit_text as unit
+from lading.ship.host.host import Host
+from lading.ship.host.unit_text import Line, Section
 from lading.ship.plan import Plan
-from lading.ship.unit_text import Line, Section
 
 USUAL = {"workers": "2", "trusted_hops": "127.0.0.1"}
 """Two workers have a supervisor, which reloads without a failed request; through a socket a proxy has no address, and

@@ -9,16 +9,16 @@ from collections.abc import Sequence
 
 from lading.errors import SettingsError, UsageError
 from lading.settings import words as words_of
-from lading.ship import unit_text as unit
 from lading.ship.cargo import cargo_files
 from lading.ship.files import File, text_file
-from lading.ship.host import Host
-from lading.ship.install_script import install_text, uninstall_text
-from lading.ship.nginx import Front, site
-from lading.ship.nginx_text import render
+from lading.ship.host import unit_text as unit
+from lading.ship.host.host import Host
+from lading.ship.host.install_script import install_text, uninstall_text
+from lading.ship.host.service_unit import USUAL, service_unit
+from lading.ship.nginx.nginx_text import render
+from lading.ship.nginx.site import Front, site
 from lading.ship.plan import Plan, environment
 from lading.ship.requirements import REQUIREMENTS, is_locked
-from lading.ship.service_unit import USUAL, service_unit
 
 _SETTLED = {
     **dict.fromkeys(("host", "port", "unix_socket"), "it listens on a socket in /run, behind nginx"),

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 from lading import __version__
 from lading.schema.words import answer_in_words, inputs_in_words, printable
-from lading.ship import dockerfile_text as dockerfile
 from lading.ship.cargo import TRUST_FOLDER, cargo_files
-from lading.ship.dockerfile_text import Instruction
 from lading.ship.files import File, text_file
+from lading.ship.image import dockerfile_text as dockerfile
+from lading.ship.image.dockerfile_text import Instruction
 from lading.ship.plan import (
     BUNDLE_FOLDER,
     DATA_FOLDER,
@@ -101,7 +101,7 @@ def _build_stage(plan: Plan, is_hashed: bool, has_wheels: bool) -> list[Instruct
             *(*pip, "uninstall", "--yes", "--quiet", "pip", "setuptools"),
             comment="What no server loads goes; the SBOM says what is left; the golden rows have to come back with it",
         ),
-        dockerfile.run(*_PYTHON, "-m", "lading.ship.inside", bundle, SBOM),
+        dockerfile.run(*_PYTHON, "-m", "lading.ship.image.inside", bundle, SBOM),
         dockerfile.run(_LADING, "check", bundle),
         dockerfile.run(
             *(*_PYTHON, "-c", "import lading.serve.single, lading.serve.supervisor, lading.serve.worker"),

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from lading.settings import Settings
-from lading.ship.nginx_text import Directive, block, plain
+from lading.ship.nginx.nginx_text import Directive, block, plain
 
 _FOLDER = "/.problem"
 

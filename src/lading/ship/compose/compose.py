@@ -15,13 +15,13 @@ from typing import Any
 from lading import __version__
 from lading.errors import UsageError
 from lading.settings import words
+from lading.ship.compose.grafana import PASSWORD as GRAFANA_PASSWORD
+from lading.ship.compose.grafana import grafana_files
+from lading.ship.compose.prometheus import credentials_name, prometheus_files
 from lading.ship.files import File, text_file, within
-from lading.ship.grafana import PASSWORD as GRAFANA_PASSWORD
-from lading.ship.grafana import grafana_files
-from lading.ship.nginx import Front, shutdown_s, whole
-from lading.ship.nginx_text import render
+from lading.ship.nginx.nginx_text import render
+from lading.ship.nginx.site import Front, shutdown_s, whole
 from lading.ship.plan import DATA_FOLDER, PORT, SECRETS_FOLDER, USER_ID, Plan, environment
-from lading.ship.prometheus import credentials_name, prometheus_files
 from lading.ship.yaml_text import yaml_text
 
 COMPOSE = "compose.yaml"
@@ -56,7 +56,7 @@ class Compose:
             UsageError: a setting, or a way to ask who it is, does not go with nginx in front.
             EnvironmentMismatch: PyYAML is not installed.
         """
-        from lading.ship.docker import Docker
+        from lading.ship.image.docker import Docker
 
         _check(plan)
         return [

@@ -10,9 +10,9 @@ from lading import __version__
 from lading.bundle.bundle import SUFFIX, Bundle
 from lading.bundle.names import shown
 from lading.errors import LadingError, UsageError
-from lading.ship import dockerfile_text as dockerfile
-from lading.ship.container import Container
-from lading.ship.docker import DOCKERFILE
+from lading.ship.image import dockerfile_text as dockerfile
+from lading.ship.image.container import Container
+from lading.ship.image.docker import DOCKERFILE
 from lading.ship.wheel import own_wheel
 
 REQUIREMENTS = "requirements.txt"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lading.settings import Settings
-from lading.ship.nginx_text import Directive, block, duration, literal, plain
+from lading.ship.nginx.nginx_text import Directive, block, duration, literal, plain
 
 CONNECT_S = 1.0
 """That a replica may take to accept a connection: one on the same network takes a millisecond."""

@@ -1,0 +1,1 @@
+"""Docker Compose: several containers on one machine, nginx in front, and what watches them."""

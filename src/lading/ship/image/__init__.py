@@ -1,0 +1,1 @@
+"""A container image: what it is built from, and building it."""

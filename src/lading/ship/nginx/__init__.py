@@ -1,0 +1,1 @@
+"""nginx in front: its configuration, read off the settings of what is behind it."""
