@@ -25,7 +25,7 @@ BASE = "lading-test/python:3.11-slim"
 PYTHON = "3.11"
 SUITE = "bookworm"
 PACKAGES = "python3,python3-venv,ca-certificates"
-START_S = 60
+START_S = 120
 BUILD_S = 600
 
 
