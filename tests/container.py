@@ -154,15 +154,11 @@ def _ensure_base(engine: Engine, folder: Path) -> None:
     certificates = ssl.get_default_verify_paths().cafile or "/etc/ssl/certs/ca-certificates.crt"
     shutil.copy(certificates, root / "etc/ssl/certs/ca-certificates.crt")
     (root / "etc/pip.conf").write_text(_pip_configuration())
-    tar = subprocess.Popen(["tar", "-C", str(root), "-c", "."], stdout=subprocess.PIPE)
-    subprocess.run(
-        ["docker", "import", "-", BASE],
-        stdin=tar.stdout,
-        env=os.environ | engine.environment,
-        check=True,
-        capture_output=True,
-    )
-    assert tar.wait(BUILD_S) == 0
+    with subprocess.Popen(["tar", "-C", str(root), "-c", "."], stdout=subprocess.PIPE) as tar:
+        command = ["docker", "import", "-", BASE]
+        variables = os.environ | engine.environment
+        subprocess.run(command, stdin=tar.stdout, env=variables, check=True, capture_output=True, timeout=BUILD_S)
+    assert tar.returncode == 0
     shutil.rmtree(root)
 
 

@@ -103,7 +103,9 @@ def test_what_is_a_number_elsewhere_is_a_name(name: str, renamed: Make, tmp_path
 
 @needs_compose
 def test_a_dollar_in_a_value_is_no_variable(plan: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("lading.ship.compose.compose.IMAGES", {"nginx": "a$HOME${PATH}:1", "prometheus": "b", "grafana": "c"})
+    monkeypatch.setattr(
+        "lading.ship.compose.compose.IMAGES", {"nginx": "a$HOME${PATH}:1", "prometheus": "b", "grafana": "c"}
+    )
     assert read(plan(), tmp_path)["services"]["nginx"]["image"].replace("$$", "$") == "a$HOME${PATH}:1"
 
 
