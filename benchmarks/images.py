@@ -48,7 +48,7 @@ def measured(docker: Engine, name: str, folder: Path, key: PrivateKey) -> dict[s
     bundle = sign(packed(name, folder), key)
     plan = make_plan(bundle, trusting(folder / "trust", key, code=True), Choices(base=BASE, auth="network"))
     write_files(Docker().files(plan), folder / name / "image")
-    image = f"lading-test/{plan.image}"
+    image = plan.image
     docker.run("build", "--tag", image, folder / name / "image")
     sizes = [docker.inspect(each)["Size"] for each in (image, BASE)]
     return {

@@ -313,10 +313,17 @@ def test_an_engine_of_another_shape_is_refused(key):
     assert "$.engine" in reason(json.dumps(document(engine=engine)).encode())
 
 
-@pytest.mark.parametrize("part", ["class_name", "flavor", "model", "python", "created"])
+@pytest.mark.parametrize("part", ["class_name", "flavor", "model", "created"])
 def test_what_is_printed_holds_no_control_characters(part):
     with pytest.raises(UsageError, match="control characters"):
         check_names(changed(**{part: "a\x1b]0;evil\x07"}))
+
+
+@pytest.mark.parametrize("python", ["3 BASE=other/python:1 X=y", "3.11-slim", "3.11\n", "latest", "3"])
+def test_the_version_of_python_is_one(python):
+    # The image that is built on is called by it.
+    with pytest.raises(UsageError, match="version of Python"):
+        check_names(changed(python=python))
 
 
 @given(st.text(max_size=80))

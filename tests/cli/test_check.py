@@ -6,11 +6,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.signed import sign, trusting
 from tests.testing.relay import spoiled
 
 from lading.bundle.archive import write_archive
 from lading.bundle.bundle import Bundle, write_bundle
 from lading.bundle.manifest import GOLDEN, MANIFEST, Requirement, encode_manifest
+from lading.bundle.signing.keys import PrivateKey
 from lading.remote.wire import Reply, Request
 from lading.schema.fields import Field, Output, Schema
 from lading.testing import serve
@@ -29,6 +31,24 @@ def test_a_good_bundle_is_told_in_four_lines(run: Any, folder: Path) -> None:
     result = run("check", "iris.lading")
     assert (result.code, result.err) == (0, "")
     assert [line.split()[0] for line in result.out.splitlines()] == ["files", "environment", "engine", "golden"]
+
+
+def test_with_a_trust_store_nothing_is_run_that_production_refuses(run: Any, folder: Path, tmp_path: Path) -> None:
+    refused = run("check", "iris.lading", "--trust", str(tmp_path / "nobody"))
+    assert refused.code == 3
+    assert "unsigned" in refused.err
+    key = PrivateKey.generate()
+    trusting(tmp_path / "trust", key)
+    # What is compiled is data. Where its engine is not here, the native model would serve, which is a program.
+    assert run("pack", "model.joblib", "--data", "train.csv", "-o", "compiled.lading").code == 0
+    missing = (Requirement("not-there", "1.0"), Requirement("onnxruntime", "1.20.0"))
+    with Bundle.open(folder / "compiled.lading") as opened:
+        engine = msgspec.structs.replace(opened.manifest.engine, requirements=missing)
+    rewrite(folder / "compiled.lading", engine=engine)
+    sign(folder / "compiled.lading", key)
+    told = run("check", "compiled.lading", "--trust", str(tmp_path / "trust"))
+    assert told.code == 3, told.err
+    assert "trusted for data only" in told.err
 
 
 def test_json_is_for_programs(run: Any, folder: Path) -> None:

@@ -15,7 +15,8 @@ from lading.cli.failure import exit_code
 from lading.settings import SETTINGS
 
 VERBS = ["check", "demo", "doctor", "inspect", "keygen", "keys", "pack", "predict", "reload", "serve", "sign"]
-VERBS += ["trust", "users", "verify"]
+VERBS += ["trust", "users", "verify", "fetch", "image", "ready", "ship"]
+VERBS.sort()
 WITH_MODEL = ["serve", "predict", "pack", "inspect", "check", "doctor"]
 
 

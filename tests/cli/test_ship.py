@@ -26,6 +26,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("iris", "unsigned"):
         lading.pack(DEMO, path=folder / f"{name}.lading", declared=Declared(name=name, version="1.0.0"))
     key = PrivateKey.generate()
+    key.write(folder / "key")
     sign(folder / "iris.lading", key)
     trusting(folder / "trust", key)
     return folder
@@ -47,7 +48,8 @@ def test_it_says_what_it_wrote_and_what_comes_next(ship: Verb, shop: Path, tmp_p
     assert (tmp_path / "image" / "Dockerfile").read_text().startswith("# Made by Lading")
     words = done.stderr.decode()
     assert "new      image/Dockerfile" in words
-    assert "next: docker build -t iris:1.0.0 image" in words
+    assert "next: docker build -t lading/iris:1.0.0 image" in words
+    assert "lading keys create" in words
     again = ship("docker", shop / "iris.lading", "-o", "image").stderr.decode()
     assert "same     image/Dockerfile" in again
 
@@ -56,6 +58,58 @@ def test_nothing_is_written_where_that_is_said(ship: Verb, shop: Path, tmp_path:
     for option in ("--dry-run", "--diff"):
         assert ship("docker", shop / "iris.lading", option).returncode == 0
         assert list(tmp_path.iterdir()) == []
+
+
+def test_what_somebody_has_changed_is_not_overwritten_unless_that_is_said(ship: Verb, shop: Path, tmp_path: Path):
+    ship("docker", shop / "iris.lading", "-o", "image")
+    (tmp_path / "image" / "Dockerfile").write_text("mine\n")
+    refused = ship("docker", shop / "iris.lading", "-o", "image")
+    assert refused.returncode == 2
+    assert b"somebody has changed Dockerfile since" in refused.stderr
+    assert (tmp_path / "image" / "Dockerfile").read_text() == "mine\n"
+    assert ship("docker", shop / "iris.lading", "-o", "image", "--overwrite").returncode == 0
+    assert (tmp_path / "image" / "Dockerfile").read_text().startswith("# Made by Lading")
+
+
+def test_what_was_said_the_last_time_holds(ship: Verb, shop: Path, tmp_path: Path):
+    ship("docker", shop / "iris.lading", "-o", "image", "--auth", "network", "--set", "max_rows=5", "--base", "x:1")
+    again = ship("docker", shop / "iris.lading", "-o", "image", "--set", "workers=2")
+    assert b"as before" in again.stderr
+    text = (tmp_path / "image" / "Dockerfile").read_text()
+    assert "BASE=x:1" in text
+    for variable in ('LADING_AUTH="network"', 'LADING_MAX_ROWS="5"', 'LADING_WORKERS="2"'):
+        assert variable in text
+
+
+def test_what_is_not_shipped_any_more_goes_and_what_is_somebody_s_stays(ship: Verb, shop: Path, tmp_path: Path):
+    shutil.copy(shop / "iris.lading", tmp_path / "old.lading")
+    sign(tmp_path / "old.lading", PrivateKey.read(shop / "key", lambda: ""))
+    ship("docker", tmp_path / "old.lading", "-o", "image")
+    (tmp_path / "image" / "mine.txt").write_text("mine")
+    diff = ship("docker", shop / "iris.lading", "-o", "image", "--diff").stdout.decode()
+    assert "gone: old.lading\n" in diff
+    ship("docker", shop / "iris.lading", "-o", "image")
+    names = {path.name for path in (tmp_path / "image").iterdir()}
+    assert {"iris.lading", "mine.txt"} <= names
+    assert not {"old.lading", "old.lading.sig"} & names
+
+
+def test_a_folder_of_another_target_is_not_written(ship: Verb, shop: Path, tmp_path: Path):
+    ship("docker", shop / "iris.lading", "-o", "here")
+    done = ship("systemd", shop / "iris.lading", "-o", "here")
+    assert done.returncode == 2
+    assert b"`here` was written for `docker`" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "record", ["{}", "not JSON", '{"lading":"1","target":"docker","choices":{},"files":{"../x":""}}']
+)
+def test_a_record_that_is_none_is_told(ship: Verb, shop: Path, tmp_path: Path, record: str):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "lading.ship.json").write_text(record)
+    done = ship("docker", shop / "iris.lading", "-o", "here")
+    assert done.returncode == 2
+    assert b"lading.ship.json" in done.stderr
 
 
 def test_the_difference_is_data(ship: Verb, shop: Path, tmp_path: Path):
@@ -70,7 +124,7 @@ def test_json_tells_the_same(ship: Verb, shop: Path):
     told = json.loads(ship("docker", shop / "iris.lading", "-o", "image", "--json").stdout)
     assert told["files"]["Dockerfile"] == "new"
     assert told["is_written"]
-    assert told["next"][0] == "docker build -t iris:1.0.0 image"
+    assert told["next"][0] == "docker build -t lading/iris:1.0.0 image"
 
 
 @pytest.mark.parametrize(
@@ -78,7 +132,11 @@ def test_json_tells_the_same(ship: Verb, shop: Path):
     [
         (("dokcer", "iris.lading"), 2, "did you mean `docker`?"),
         (("docker", "unsigned.lading"), 3, "unsigned"),
-        (("docker", "missing.lading"), 3, "missing.lading"),
+        (("docker", "missing.lading"), 3, "there is no file"),
+        (("docker", "iris.lading", "--auth", "kyes"), 2, "did you mean `keys`?"),
+        (("docker", "iris.lading", "--auth", "jwt"), 2, "jwt_issuer"),
+        (("docker", "iris.lading", "--extra", "parket"), 2, "did you mean `parquet`?"),
+        (("docker", "iris.lading", "--subnet", "172.30.57.1/24"), 2, "--subnet"),
         (("docker", "model.joblib"), 2, "only a bundle"),
         (("docker", "iris.lading", "--set", "max_rows"), 2, "expected the name of a setting and its value"),
         (("docker", "iris.lading", "--set", "max_row=1"), 2, "LADING_MAX_ROW"),

@@ -111,7 +111,7 @@ def test_it_is_installed_and_serves_behind_nginx(host: Machine, plan: Plans, tmp
 def test_what_is_installed_is_for_those_who_need_it(host: Machine, plan: Plans, tmp_path: Path):
     folder = written(plan(auth="keys,tokens"), tmp_path / "out")
     host.run("sh", str(folder / "install.sh"))
-    assert host.run("readlink", CURRENT) == "1.0.0\n"
+    assert host.run("readlink", CURRENT).startswith("1.0.0-")
     for name in ("keys.json", "token.secret"):
         assert host.run("stat", "-c", "%a %U %G", f"/etc/lading/iris/{name}") == "640 root lading-iris\n"
     assert len(host.run("cat", "/etc/lading/iris/token.secret")) == 65

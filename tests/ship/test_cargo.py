@@ -11,7 +11,7 @@ import pytest
 
 import lading
 from lading.bundle.manifest import Requirement
-from lading.errors import LadingError
+from lading.errors import LadingError, Untrusted
 from lading.ship import requirements
 from lading.ship.cargo import cargo_files
 from lading.ship.plan import Plan
@@ -121,3 +121,16 @@ def test_the_bundle_goes_with_its_signature_and_its_keys(plan: Make):
     paths = [file.path for file in cargo_files(made)]
     (entry,) = made.entries
     assert paths[:3] == ["iris-1.0.0.lading", "iris-1.0.0.lading.sig", f"trust/{entry.key_id}.json"]
+
+
+def test_a_key_for_data_alone_names_no_other_distribution_than_those_of_models(
+    renamed: Callable[..., Plan], wheel: Wheel
+):
+    # The fixtures' key may run programs; this one may not.
+    import msgspec
+
+    made = renamed(requirements=(Requirement("Scikit_Learn", "1.9.1"), Requirement("evil", "1.0")))
+    assert "evil==1.0" in requirements_text(made, wheel)
+    data_only = msgspec.structs.replace(made, verified=msgspec.structs.replace(made.verified, code=False))
+    with pytest.raises(Untrusted, match="`evil` would be installed"):
+        requirements_text(data_only, wheel)

@@ -61,3 +61,17 @@ def test_a_folder_that_is_a_file_is_told(tmp_path: Path):
     (tmp_path / "out").write_text("")
     with pytest.raises(UsageError, match="out"):
         write_files([text_file("a", "a")], tmp_path / "out")
+
+
+def test_nothing_is_written_through_a_link(tmp_path: Path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "trust").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UsageError, match="behind a link"):
+        write_files([text_file("trust/a", "a")], tmp_path / "out")
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_what_is_no_text_is_told_by_its_name(tmp_path: Path):
+    assert diff_of(File("a.whl", b"PK\x03\x04\xff"), tmp_path) == "new: a.whl\n"
+    assert diff_of(File("b.txt", b"\x1b[2Jcleared\n"), tmp_path) == "new: b.txt\n"

@@ -46,8 +46,8 @@ def shipped(name: str, folder: Path, key: PrivateKey, build: Callable[[Path, str
     bundle = sign(packed(name, folder), key)
     plan = make_plan(bundle, trusting(folder / "trust", key, code=True), Choices(base=BASE, lock=name == "iris"))
     write_files(Docker().files(plan), folder / "image")
-    build(folder / "image", f"lading-test/{plan.image}")
-    return f"lading-test/{plan.image}", plan.manifest.is_compiled
+    build(folder / "image", plan.image)
+    return plan.image, plan.manifest.is_compiled
 
 
 @pytest.mark.parametrize("name", EXAMPLES if IS_FULL else ["iris"])

@@ -18,7 +18,7 @@ Make = Callable[..., Plan]
 
 def test_everything_has_a_default_that_the_manifest_says(plan: Make):
     made = plan()
-    assert made.image == "iris:1.0.0"
+    assert made.image == "lading/iris:1.0.0"
     assert made.base == slim_base(made.python) == f"python:{made.python}-slim"
     assert made.file_name == "iris-1.0.0.lading"
     assert made.serving == {"production": "true", "auth": "keys"}
@@ -121,3 +121,13 @@ def test_a_secret_has_no_place_in_a_generated_file(plan: Make):
         plan(settings={"features_url": "redis://:word@store"})
     assert "word" not in f"{refused.value} {refused.value.hint}"
     assert "LADING_FEATURES_URL" in str(refused.value.hint)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"FEATURES_URL": "redis://store"}, {"Insecure": "true"}, {"jwks_url": "https://u:word@issuer.example/keys"}],
+)
+def test_no_way_of_writing_a_setting_goes_round_a_refusal(plan: Make, settings: dict[str, str]):
+    with pytest.raises(SettingsError) as refused:
+        plan(settings=settings)
+    assert "word" not in str(refused.value)

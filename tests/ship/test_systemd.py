@@ -12,7 +12,7 @@ import pytest
 
 from lading.errors import SettingsError, UsageError
 from lading.settings import load_settings
-from lading.ship.files import write_files
+from lading.ship.files import text_file, write_files
 from lading.ship.host.host import Host
 from lading.ship.host.install_script import install_text
 from lading.ship.host.systemd import Systemd
@@ -72,9 +72,11 @@ def test_certificates_of_callers_do_not_come_through_nginx(plan: Plans):
         Systemd().files(plan(auth="certificate"))
 
 
-def test_a_release_is_not_called_as_the_link_to_it(renamed: Plans):
-    with pytest.raises(UsageError, match="cannot be called `current`"):
-        Systemd().files(renamed(version="current"))
+def test_a_release_is_called_by_all_that_is_installed_so_that_none_is_written_over(renamed: Plans, plan: Plans):
+    names = {Host.of(plan(), [text_file("a", text)]).version for text in ("one", "two")}
+    assert len(names) == 2
+    assert all(name.startswith("1.0.0-") for name in names)
+    assert Host.of(renamed(version="current")).version.startswith("current-")
 
 
 def test_names_of_accounts_are_as_short_as_linux_has_them():

@@ -79,7 +79,8 @@ def is_open_to_others(found: os.stat_result) -> bool:
 def _cannot_read(path: Path, error: OSError, refusal: type[LadingError]) -> LadingError:
     if isinstance(error, FileNotFoundError):
         return refusal(f"there is no file {path}")
-    return refusal(f"cannot read {path}: {error.strerror or type(error).__name__}")
+    hint = f"who serves has to read it: chown {os.geteuid()} {path}" if isinstance(error, PermissionError) else None
+    return refusal(f"cannot read {path}: {error.strerror or type(error).__name__}", hint=hint)
 
 
 def write_secret_file(path: Path, data: bytes) -> None:

@@ -56,6 +56,7 @@ _OUTPUT = re.compile(r"[A-Za-z_][A-Za-z0-9_ -]{0,62}")
 _RESERVED_OUTPUTS = frozenset({"id", "predictions", "probabilities", "warnings"})
 # PEP 508 and PEP 440, as far as their characters go: they stand in commands that people paste.
 _DISTRIBUTION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
+_PYTHON = re.compile(r"[0-9]{1,2}(?:\.[0-9]{1,3}){1,2}[a-z0-9+]{0,10}")
 _RELEASE = re.compile(r"[A-Za-z0-9.!+_-]{1,100}")
 
 
@@ -269,7 +270,9 @@ def check_names(manifest: Manifest) -> None:
     for requirement in (*manifest.requirements, *engine.requirements):
         if not _DISTRIBUTION.fullmatch(requirement.name) or not _RELEASE.fullmatch(requirement.version):
             raise UsageError("a requirement is not the name and version of a distribution")
-    words = (manifest.class_name, manifest.created, manifest.python, manifest.flavor, manifest.model, *manifest.notes)
+    if manifest.python and not _PYTHON.fullmatch(manifest.python):
+        raise UsageError("the version of Python at packing is none")
+    words = (manifest.class_name, manifest.created, manifest.flavor, manifest.model, *manifest.notes)
     words += (engine.reason, *(code.origin for code in manifest.code))
     if not all(text.isprintable() for text in words):
         raise UsageError("what the manifest says of the model holds control characters")

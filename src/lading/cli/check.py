@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from lading.cli.options import ignore_versions_option, json_option
+from lading.cli.options import ignore_versions_option, json_option, trust_option
 from lading.cli.printing import data_apart
 from lading.errors import CheckFailed, UsageError
 from lading.schema.words import printable
@@ -24,9 +24,17 @@ _MAX_NAME_CHARS = 60
 @click.argument("bundle", required=False, type=click.Path(path_type=Path))
 @click.option("--http", "url", metavar="URL", help="Check the service that answers there, not this environment.")
 @click.option("--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="Send it with --http; repeatable.")
+@trust_option
 @ignore_versions_option
 @json_option
-def command(bundle: Path | None, url: str | None, headers: Sequence[str], ignore_versions: bool, as_json: bool) -> None:
+def command(
+    bundle: Path | None,
+    url: str | None,
+    headers: Sequence[str],
+    trust: Path | None,
+    ignore_versions: bool,
+    as_json: bool,
+) -> None:
     """Check a bundle: its bytes, this environment, and the answers to its golden rows.
 
     With --http, check a running service: that it does what its schema says, and, where a bundle is named, that it
@@ -37,12 +45,14 @@ def command(bundle: Path | None, url: str | None, headers: Sequence[str], ignore
       lading check --http http://127.0.0.1:8000
       lading check iris-1.0.0.lading --http http://127.0.0.1:8000
 
-    Exits with 3 when the bundle is damaged, 4 when the environment does not match, 5 when an answer differs or a case
-    does not hold.
+    With --trust, nothing is run that `lading serve --production` would not run: the bundle has to be signed.
+
+    Exits with 3 when the bundle is damaged, or not signed by who is trusted for it; 4 when the environment does not
+    match, 5 when an answer differs or a case does not hold.
     """
     if url is not None:
-        if ignore_versions:
-            raise UsageError("--ignore-versions is about this environment, which --http does not check")
+        if ignore_versions or trust is not None:
+            raise UsageError("--ignore-versions and --trust are about this environment, which --http does not check")
         _check_service(bundle, url, read_headers(headers), as_json)
     elif headers:
         raise UsageError("--header is sent to a service", hint="name it: --http http://127.0.0.1:8000")
@@ -52,17 +62,19 @@ def command(bundle: Path | None, url: str | None, headers: Sequence[str], ignore
             hint="lading check BUNDLE, or lading check --http http://127.0.0.1:8000",
         )
     else:
-        _check_bundle(bundle, ignore_versions, as_json)
+        _check_bundle(bundle, trust, ignore_versions, as_json)
 
 
-def _check_bundle(bundle: Path, ignore_versions: bool, as_json: bool) -> None:
+def _check_bundle(bundle: Path, trust: Path | None, ignore_versions: bool, as_json: bool) -> None:
+    from lading.bundle.signing.trust import TrustStore
     from lading.engine.checking import check_golden, engine_in_words, needed_by
     from lading.engine.loading import load_bundle, open_bundle
 
-    with open_bundle(bundle) as opened:
+    store = None if trust is None else TrustStore.read(trust)
+    with open_bundle(bundle, store) as opened:
         opened.verify()
     with data_apart():
-        model = load_bundle(bundle, ignore_versions=ignore_versions)
+        model = load_bundle(bundle, ignore_versions=ignore_versions, trust=store)
         rows = check_golden(model)
     engine = engine_in_words(model)
     if as_json:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from lading.cli.options import choice_options, choices_from, json_option, trust_option
+from lading.cli.options import choice_options, choices_said, json_option, trust_option
 from lading.errors import UsageError
 
 if TYPE_CHECKING:
@@ -52,9 +52,11 @@ def command(
     from lading.ship.files import write_files
     from lading.ship.image.container import Container
     from lading.ship.image.docker import Docker, run_command
-    from lading.ship.plan import make_plan, slim_base
+    from lading.ship.plan import check_choices, make_plan, slim_base
+    from lading.ship.record import choices_of
 
-    choices = msgspec.structs.replace(choices_from(said), image=tag or "")
+    choices = choices_of(None, choices_said(said) | {"image": tag or ""})
+    check_choices(choices)
     engine, store = Container.find(), TrustStore.read(trust or "")
     is_shown = sys.stderr.isatty() and not as_json  # a build takes minutes
     with tempfile.TemporaryDirectory(prefix="lading-") as folder:
@@ -89,8 +91,9 @@ def _trained(script: Path, pack: tuple[str, ...], key: Path | None, work: Path, 
     from lading.bundle.signing.keys import PrivateKey, key_file, short
     from lading.bundle.signing.signature import write_signature
     from lading.cli.printing import ask_passphrase
-    from lading.ship.image.training import train
+    from lading.ship.image.training import check_script, train
 
+    check_script(script, pack)
     private = PrivateKey.read(key or key_file(), ask_passphrase)
     report("training", f"{script.name} in {base}")
     bundle = train(script, Path(), work, base=base, pack=pack, is_shown=is_shown)

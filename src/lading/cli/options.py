@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from lading.errors import UsageError
 from lading.settings import SETTINGS, Setting
-
-if TYPE_CHECKING:
-    from lading.ship.plan import Choices
 
 Decorated = Callable[..., Any]
 
@@ -111,31 +108,33 @@ _CHOICE_OPTIONS = (
     click.option("--base", metavar="IMAGE", help="Image of Python to build on, by tag or digest [default: slim]"),
     click.option(
         "--auth",
-        default="keys",
         help="Who is asked for what, as `lading serve --auth` has it; network where something in front asks. "
         "[default: keys]",
     ),
-    click.option("--host", default="localhost", help="Name under which callers find it [default: localhost]"),
-    click.option("--replicas", type=int, default=2, help="How many containers serve [default: 2]"),
+    click.option("--host", help="Name under which callers find it [default: localhost]"),
+    click.option("--replicas", type=int, help="How many containers serve, of compose [default: 2]"),
     click.option("--extra", "extras", multiple=True, metavar="NAME", help="Extra of Lading to install; repeatable"),
     click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of the server; repeatable"),
-    click.option("--lock/--no-lock", default=True, help="Let uv, where it is, name all versions and digests."),
+    click.option("--lock/--no-lock", default=None, help="Let uv, where it is, name all versions and digests."),
+    click.option("--subnet", help="Network of the containers, of compose [default: 172.30.57.0/24]"),
+    click.option("--http-port", type=int, help="Where nginx listens on the machine, of compose [default: 80]"),
+    click.option("--https-port", type=int, help="The same with TLS [default: 443]"),
 )
 
 
-def choices_from(said: dict[str, Any]) -> Choices:
-    """What these options say.
+def choices_said(said: dict[str, Any]) -> dict[str, Any]:
+    """What these options say, by the names of choices; nothing of what is not said.
 
     Raises:
         UsageError: a setting has no value.
     """
-    from lading.ship.plan import Choices
-
-    settings = [text.partition("=") for text in said.pop("settings")]
-    if not all(sign for _, sign, _ in settings):
-        raise UsageError("--set: expected the name of a setting and its value", hint="--set max_rows=500")
-    named = {name.replace("-", "_"): value for name, _, value in settings}
-    return Choices(settings=named, **said)
+    found = {name: value for name, value in said.items() if value not in (None, ())}
+    if "settings" in found:
+        pairs = [text.partition("=") for text in found["settings"]]
+        if not all(sign for _, sign, _ in pairs):
+            raise UsageError("--set: expected the name of a setting and its value", hint="--set max_rows=500")
+        found["settings"] = {name.replace("-", "_").lower(): value for name, _, value in pairs}
+    return found
 
 
 DECLARED_NAMES = (

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from lading.cli.options import choice_options, choices_from, json_option, trust_option
+from lading.cli.options import choice_options, choices_said, json_option, trust_option
+from lading.errors import UsageError
 
 if TYPE_CHECKING:
     from lading.ship.files import File
+    from lading.ship.record import Record
 
 
 @click.command("ship")
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 @trust_option
 @click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
 @click.option("--diff", is_flag=True, help="Show what would change, line by line, and write nothing.")
+@click.option("--overwrite", is_flag=True, help="Overwrite also what somebody has changed since.")
 @json_option
 def command(
     target: str,
@@ -32,6 +35,7 @@ def command(
     trust: Path | None,
     dry_run: bool,
     diff: bool,
+    overwrite: bool,
     as_json: bool,
     **said: Any,
 ) -> None:
@@ -41,36 +45,68 @@ def command(
       lading ship docker iris-1.0.0.lading -o image
       lading ship compose iris-1.0.0.lading -o deploy --host models.example.com
 
-    Nothing is built or started, and no library of the model is needed. Files that are there are overwritten, where they
-    are not the same: --diff shows how.
+    Nothing is built or started, and no library of the model is needed. What was said the last time for the same folder
+    holds until it is said otherwise. A file that somebody has changed since is not overwritten, unless you say so:
+    --diff shows what would change.
     """
     from lading.bundle.signing.keys import short
     from lading.bundle.signing.trust import TrustStore
     from lading.ship.files import change_of, diff_of, write_files
     from lading.ship.plan import make_plan
+    from lading.ship.record import Record, choices_of, read_record, together
     from lading.ship.shipper import shipper_named
 
     shipper = shipper_named(target)
     folder = out or Path(target)
-    plan = make_plan(bundle, TrustStore.read(trust or ""), choices_from(said))
-    files = shipper.files(plan)
-    changes = {file.path: change_of(file, folder) for file in files}
+    record, said = read_record(folder, target), choices_said(said)
+    plan = make_plan(bundle, TrustStore.read(trust or ""), choices_of(record, said))
+    files = list(shipper.files(plan))
+    left_over = record.left_over(files, folder) if record is not None else []
+    kept = {} if record is None else record.choices
+    changes = {file.path: change_of(file, folder) for file in files} | dict.fromkeys(left_over, "gone")
     if diff:
-        click.echo("".join(diff_of(file, folder) for file in files), nl=False)
+        click.echo(
+            "".join([*(diff_of(file, folder) for file in files), *(f"gone: {path}\n" for path in left_over)]), nl=False
+        )
         return
     if not dry_run:
-        write_files(files, folder)
-    steps = shipper.next_steps(plan, shlex.quote(str(folder)))
+        _refuse_edited(record, changes, folder, overwrite)
+        write_files([*files, Record.of(target, together(record, said), files).file], folder, left_over)
+    steps = shipper.next_steps(plan, shlex.quote(str(folder) if not str(folder).startswith("-") else f"./{folder}"))
     if as_json:
         told = {"folder": str(folder), "files": changes, "is_written": not dry_run, "next": steps}
         click.echo(msgspec.json.encode(told))
         return
     click.echo(f"  bundle    {plan.manifest.name} {plan.manifest.version}, key {short(plan.verified.key_id)}", err=True)
-    _tell(files, changes, folder, "would be" if dry_run else "wrote")
-    if not dry_run:
-        click.echo("\n".join(f"next: {step}" for step in steps), err=True)
+    _tell_choices(kept, said)
+    _tell(changes, folder, "would be" if dry_run else "wrote")
+    _tell_lock(files, plan.choices.lock)
+    click.echo("nothing was written" if dry_run else "\n".join(f"next: {step}" for step in steps), err=True)
 
 
-def _tell(files: Sequence[File], changes: dict[str, Any], folder: Path, word: str) -> None:
-    for file in files:
-        click.echo(f"  {word:<9} {changes[file.path]:<8} {folder / file.path}", err=True)
+def _refuse_edited(record: Record | None, changes: dict[str, Any], folder: Path, overwrite: bool) -> None:
+    """Nothing, where no change of somebody's is lost, or may be."""
+    edited = [] if record is None or overwrite else record.edited(folder)
+    lost = [path for path in edited if changes.get(path) == "changed"]
+    if lost:
+        message = f"somebody has changed {', '.join(lost)} since"
+        raise UsageError(message, hint="--diff shows what would change; --overwrite writes it")
+
+
+def _tell_choices(kept: dict[str, Any], said: dict[str, Any]) -> None:
+    as_before = [f"{name} {value}" for name, value in kept.items() if name not in said]
+    if as_before:
+        click.echo(f"  as before {', '.join(as_before)}", err=True)
+
+
+def _tell(changes: dict[str, Any], folder: Path, word: str) -> None:
+    for path, change in changes.items():
+        click.echo(f"  {word:<9} {change:<8} {folder / path}", err=True)
+
+
+def _tell_lock(files: Sequence[File], is_wanted: bool) -> None:
+    from lading.ship.requirements import REQUIREMENTS, is_locked
+
+    found = next((file for file in files if file.path.rpartition("/")[2] == REQUIREMENTS), None)
+    if is_wanted and found is not None and not is_locked(found.data.decode()):
+        click.echo("  note      no digests in requirements.txt: uv, which finds them, is not installed", err=True)

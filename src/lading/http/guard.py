@@ -24,6 +24,9 @@ _ONCE = frozenset({b"host", b"content-length", b"content-type", b"transfer-encod
 _FRAMING = frozenset({b"content_length", b"transfer_encoding"})
 """What some servers behind a proxy read as the field with a dash."""
 
+_CONTROL = re.compile(rb"%(?:[01][0-9A-Fa-f]|7[Ff])")
+"""A byte of a path that means a line end, or nothing that a path is made of."""
+
 
 class Malformed(HttpError):
     """A request that could be read in two ways, or in none."""
@@ -73,6 +76,8 @@ def check_head(method: bytes, target: bytes, version: str, fields: Fields) -> No
 def _check_target(method: bytes, target: bytes) -> None:
     if method == b"CONNECT":
         raise Malformed("this server is no proxy")
+    if _CONTROL.search(target.partition(b"?")[0]):
+        raise Malformed("the path holds control characters")
     if not (_TARGET.fullmatch(target) or (method == b"OPTIONS" and target == b"*")):
         raise Malformed("the target is neither a path nor an address")
 

@@ -27,7 +27,16 @@ _FIELD = re.compile(rb"([A-Za-z0-9-]{1,64}):[ ]?([!-~](?:[ -~]*[!-~])?)")
 _LENGTH = re.compile(rb"0|[1-9][0-9]{0,8}")
 _JSON = frozenset({b"application/json", b"application/json; charset=utf-8"})
 _ELSEWHERE = frozenset(
-    {b"transfer-encoding", b"content-encoding", b"expect", b"upgrade", b"trailer", b"te", b"http2-settings"}
+    {
+        b"inference-header-content-length",
+        b"transfer-encoding",
+        b"content-encoding",
+        b"expect",
+        b"upgrade",
+        b"trailer",
+        b"te",
+        b"http2-settings",
+    }
 )
 """Fields that ask for more than the lane does."""
 _OF_ONE_REQUEST = frozenset({b"x-request-id", b"x-correlation-id"})

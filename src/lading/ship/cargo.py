@@ -19,10 +19,14 @@ def cargo_files(plan: Plan) -> list[File]:
         LadingError: the requirements cannot be found.
     """
     bundle = [File(plan.file_name, plan.bundle), File(plan.signature.name, plan.signature)]
-    trust = [
+    wheel = own_wheel()
+    wheels = [File(wheel.path, wheel.data)] if wheel is not None else []
+    return [*bundle, *trust_files(plan), *wheels, text_file(REQUIREMENTS, requirements_text(plan, wheel))]
+
+
+def trust_files(plan: Plan) -> list[File]:
+    """The public keys that are trusted for the bundle, as a trust store has them."""
+    return [
         File(f"{TRUST_FOLDER}/{entry.key_id}{ENTRY_SUFFIX}", encode_entry(entry))
         for entry in sorted(plan.entries, key=lambda entry: entry.key_id)
     ]
-    wheel = own_wheel()
-    wheels = [File(wheel.path, wheel.data)] if wheel is not None else []
-    return [*bundle, *trust, *wheels, text_file(REQUIREMENTS, requirements_text(plan, wheel))]

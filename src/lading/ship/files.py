@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import os
 import stat
 from collections.abc import Iterable, Sequence
@@ -13,7 +14,7 @@ from lading.bundle.names import shown
 from lading.bundle.regular_file import CHUNK_BYTES, replace_file
 from lading.errors import UsageError
 
-Change = Literal["new", "changed", "same"]
+Change = Literal["new", "changed", "same", "gone"]
 _MAX_DIFF_BYTES = 1 << 20
 
 
@@ -44,6 +45,14 @@ def text_file(path: str, text: str, *, is_executable: bool = False) -> File:
 def within(folder: str, files: Iterable[File]) -> list[File]:
     """The same files in a folder of the folder."""
     return [file._replace(path=f"{folder}/{file.path}") for file in files]
+
+
+def digest_of(content: bytes | Path) -> str:
+    """The sha256 of bytes, or of a file, in hex."""
+    if isinstance(content, bytes):
+        return hashlib.sha256(content).hexdigest()
+    with content.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def change_of(file: File, folder: Path) -> Change:
@@ -81,21 +90,36 @@ def diff_of(file: File, folder: Path) -> str:
         return ""
     target = folder / file.path
     before = target.read_bytes() if change == "changed" else b""
-    if isinstance(file.content, Path) or max(len(before), len(file.content)) > _MAX_DIFF_BYTES:
+    if isinstance(file.content, Path) or not (_is_text(before) and _is_text(file.content)):
         return f"{change}: {file.path}\n"
-    old, new = (data.decode("utf-8", "replace").splitlines(keepends=True) for data in (before, file.content))
+    old, new = (data.decode().splitlines(keepends=True) for data in (before, file.content))
     names = ("/dev/null" if change == "new" else f"a/{file.path}", f"b/{file.path}")
     return "".join(difflib.unified_diff(old, new, *names))
 
 
-def write_files(files: Sequence[File], folder: Path) -> None:
-    """Write those files that are new or changed; others that are in the folder stay as they are.
+def _is_text(data: bytes) -> bool:
+    """Whether people can read it, and a terminal does nothing by it."""
+    try:
+        text = data[:_MAX_DIFF_BYTES].decode() if len(data) <= _MAX_DIFF_BYTES else "\0"
+    except UnicodeDecodeError:
+        return False
+    return all(line.isprintable() for line in text.replace("\t", " ").split("\n"))
+
+
+def write_files(files: Sequence[File], folder: Path, left_over: Sequence[str] = ()) -> None:
+    """Write those files that are new or changed, and take away what is left over; all else in the folder stays.
 
     Raises:
-        UsageError: one of them cannot be written.
+        UsageError: one of them cannot be written, or leads out of the folder.
     """
+    for path in left_over:
+        (folder / path).unlink(missing_ok=True)
     for file in files:
         target = folder / file.path
+        if any(parent.is_symlink() for parent in target.parents if parent.is_relative_to(folder) and parent != folder):
+            raise UsageError(
+                f"{shown(str(target))} is behind a link", hint="remove the link, or name another folder: -o"
+            )
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             if change_of(file, folder) != "same":

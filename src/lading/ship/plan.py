@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from importlib.metadata import entry_points, metadata
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import msgspec
 
 from lading.bundle.bundle import SUFFIX, Bundle
 from lading.bundle.manifest import Manifest
+from lading.bundle.names import shown
 from lading.bundle.signing.entry import Entry
 from lading.bundle.signing.signature import signature_path
 from lading.bundle.signing.trust import TrustStore
 from lading.bundle.signing.verified import Verified
-from lading.errors import SettingsError, UsageError
+from lading.errors import BundleError, SettingsError, UsageError
 from lading.settings import PREFIX, SETTINGS, Settings, load_settings, words
 
 PORT = 8000
@@ -40,8 +44,12 @@ _REPOSITORY = re.compile(
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}))*")
-_WORD = re.compile(r"[a-z][a-z0-9_-]{0,30}")
 _MAX_REPLICAS = 100
+_LEAST_ADDRESSES = 32
+"""Of the network itself, of nginx, and of what watches."""
+_OF_JWT = ("jwt_issuer", "jwt_audience", "jwks_url")
+AUTHENTICATORS = "lading.authenticators"
+"""The group of entry points that knows the words of `auth`; none of them is loaded here."""
 
 
 class Choices(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +64,9 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True):
         extras: of Lading that are wanted beside those that the bundle needs: `parquet`, `redis`, …
         settings: of the server, by their names, as texts.
         lock: whether uv, where it is, names the versions of everything and their digests.
+        subnet: network in which containers of Compose are.
+        http_port: where nginx listens on the machine.
+        https_port: the same with TLS.
     """
 
     image: str = ""
@@ -66,6 +77,9 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True):
     extras: tuple[str, ...] = ()
     settings: dict[str, str] = {}
     lock: bool = True
+    subnet: str = "172.30.57.0/24"
+    http_port: int = 80
+    https_port: int = 443
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,7 +117,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def image(self) -> str:
         """Name and tag of the image."""
-        return self.choices.image or f"{self.name}:{self.manifest.version.replace('+', '-')}"
+        return self.choices.image or f"lading/{self.name}:{self.manifest.version.replace('+', '-')}"
 
     @property
     def base(self) -> str:
@@ -113,7 +127,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def python(self) -> str:
         """The version of Python that the model was packed with, `3.11`."""
-        return ".".join(self.manifest.python.split(".")[:2])
+        return ".".join((self.manifest.python or platform.python_version()).split(".")[:2])
 
     @property
     def extras(self) -> tuple[str, ...]:
@@ -124,6 +138,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         if "jwt" in words(self.choices.auth):
             found.add("jwt")
         return tuple(sorted(found))
+
+    @property
+    def port(self) -> int:
+        """Where it listens in a container."""
+        return self.settings.port if "port" in self.choices.settings else PORT
 
     @property
     def secrets(self) -> dict[str, str]:
@@ -153,6 +172,8 @@ def make_plan(bundle: Path, trust: TrustStore, choices: Choices) -> Plan:
     check_choices(choices)
     if bundle.suffix != SUFFIX:
         raise UsageError("only a bundle can be shipped", hint="lading pack MODEL, then lading sign BUNDLE")
+    if not bundle.exists():
+        raise BundleError(f"there is no file {shown(str(bundle))}")
     with Bundle.open(bundle, trust) as opened:
         opened.verify()
         manifest, verified = opened.manifest, opened.verified
@@ -182,18 +203,23 @@ def check_choices(choices: Choices) -> None:
         UsageError: one cannot; says which, and what is expected.
     """
     if choices.image and not _is_image(choices.image):
-        raise UsageError("--image: expected a name and a tag, as registry.example.com/iris:1.0.0")
+        raise UsageError("an image has a name in lower case, and a tag, as registry.example.com/iris:1.0.0")
     if choices.base and not _is_image(choices.base):
         raise UsageError("--base: expected an image with a tag or a digest, as python:3.11-slim")
     if not _HOST.fullmatch(choices.host):
         raise UsageError("--host: expected the name of a host, as models.example.com")
     if not 1 <= choices.replicas <= _MAX_REPLICAS:
         raise UsageError(f"--replicas: expected 1 to {_MAX_REPLICAS}")
-    if not all(_WORD.fullmatch(extra) for extra in choices.extras):
-        raise UsageError("--extra: expected the name of an extra, as parquet")
-    if not words(choices.auth) or not all(_WORD.fullmatch(word) for word in words(choices.auth)):
+    if not all(0 < port < 65536 for port in (choices.http_port, choices.https_port)):
+        raise UsageError("--http-port, --https-port: expected ports, from 1 to 65535")
+    _check_subnet(choices)
+    _check_words("--extra", choices.extras, metadata("lading").get_all("Provides-Extra") or [])
+    methods = words(choices.auth)
+    if not methods:
         hint = "--auth keys; or --auth network where something in front asks"
         raise UsageError("--auth: expected how callers show who they are", hint=hint)
+    known = {point.name for point in entry_points(group=AUTHENTICATORS)} | {"certificate", "network"}
+    _check_words("--auth", methods, sorted(known))
     _check_settings(choices)
 
 
@@ -204,10 +230,36 @@ def _is_image(text: str) -> bool:
     return is_named and bool(tag or digest) and (not digest or _DIGEST.fullmatch(digest) is not None)
 
 
+def _has_password(value: str) -> bool:
+    """Whether it is an address with a password in it."""
+    return "://" in value and "@" in value.partition("://")[2].partition("/")[0]
+
+
+def _check_words(option: str, said: Sequence[str], known: Sequence[str]) -> None:
+    for word in said:
+        if word not in known:
+            near = get_close_matches(word, known, 1)
+            hint = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(known)}"
+            raise UsageError(f"{option}: expected words that are known", hint=hint)
+
+
+def _check_subnet(choices: Choices) -> None:
+    try:
+        subnet = IPv4Network(choices.subnet)
+    except ValueError:
+        raise UsageError(
+            "--subnet: expected a network, as 172.30.57.0/24", hint="it is named by its first address"
+        ) from None
+    if not subnet.is_private or subnet.num_addresses < _LEAST_ADDRESSES + choices.replicas:
+        raise UsageError("--subnet: expected a private network with room for all containers", hint="172.30.57.0/24")
+
+
 def _check_settings(choices: Choices) -> None:
     secret = {setting.name for setting in SETTINGS if setting.is_secret}
     for name, value in choices.settings.items():
-        if name in secret:
+        if name != name.lower():  # in the environment it would be another one
+            raise SettingsError("--set: settings have names in lower case")
+        if name in secret or _has_password(value):
             variable = f"{PREFIX}{name.upper()}"
             hint = f"give {variable} to the service when it starts"
             raise SettingsError(f"--set {name}: a secret has no place in a generated file", hint=hint)
@@ -215,4 +267,7 @@ def _check_settings(choices: Choices) -> None:
             raise SettingsError(f"--set {name}: what is shipped is for production, with --auth", hint="--auth network")
         if not value.isprintable():
             raise SettingsError(f"--set {name}: a value has no control characters")
+    missing = [name for name in _OF_JWT if name not in choices.settings] if "jwt" in words(choices.auth) else []
+    if missing:
+        raise SettingsError(f"--auth jwt needs `{missing[0]}`", hint=f"--set {missing[0]}=…")
     load_settings(environ=environment({"production": "true", "auth": choices.auth} | choices.settings))

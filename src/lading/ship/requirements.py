@@ -5,6 +5,7 @@ Where uv is there, it finds the versions of everything else too, and the digests
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -12,11 +13,16 @@ import tempfile
 from pathlib import Path
 
 from lading import __version__
-from lading.errors import LadingError
+from lading.bundle.manifest import Requirement
+from lading.errors import LadingError, Untrusted
 from lading.ship.plan import Plan
 from lading.ship.wheel import Wheel
 
 REQUIREMENTS = "requirements.txt"
+_OF_MODELS = frozenset(
+    {"joblib", "numpy", "onnxruntime", "pandas", "pillow", "pyarrow", "scikit-learn", "scipy", "skops", "xgboost"}
+)
+"""Distributions that models need which are data alone."""
 _TIMEOUT_S = 300
 _SHOWN_CHARS = 300
 
@@ -30,7 +36,9 @@ def requirements_text(plan: Plan, wheel: Wheel | None) -> str:
 
     Raises:
         LadingError: uv is there, and cannot find versions that fit together.
+        Untrusted: as `check_requirements`.
     """
+    check_requirements(plan)
     wanted = "\n".join(_wanted(plan, wheel)) + "\n"
     uv = _uv() if plan.choices.lock else None
     return wanted if uv is None else _locked(uv, wanted, plan, wheel)
@@ -39,6 +47,25 @@ def requirements_text(plan: Plan, wheel: Wheel | None) -> str:
 def is_locked(text: str) -> bool:
     """Whether the file has digests, which pip then asks of everything."""
     return "--hash=sha256:" in text
+
+
+def check_requirements(plan: Plan) -> None:
+    """Nothing, where what would be installed is no more than the key that signed the bundle is trusted for.
+
+    What pip installs runs: whoever names a distribution chooses a program.
+
+    Raises:
+        Untrusted: the key is trusted for data only, and the bundle asks for more than the libraries of models.
+    """
+    others = [] if plan.verified.code else [each.name for each in plan.manifest.needed if _name(each) not in _OF_MODELS]
+    if others:
+        message = f"`{others[0]}` would be installed, which is a program, and the key is trusted for data only"
+        raise Untrusted(message, hint="if its owner may run programs here: lading trust add KEY --code")
+
+
+def _name(requirement: Requirement) -> str:
+    """As indexes compare them: https://packaging.python.org/specifications/name-normalization."""
+    return re.sub(r"[-_.]+", "-", requirement.name).lower()
 
 
 def _wanted(plan: Plan, wheel: Wheel | None) -> list[str]:

@@ -78,7 +78,7 @@ def test_a_body_that_is_no_request(ask_double: Asker, error_of: Any, body: bytes
         ({"shape": []}, "inputs[0].shape: expected 1 to 4 whole numbers"),
         ({"shape": [0], "data": []}, "inputs[0].shape: expected 1 to 4 whole numbers, each at least 1"),
         ({"shape": [1] * 5}, "inputs[0].shape: expected 1 to 4 whole numbers"),
-        ({"shape": [3]}, "inputs[0].data: expected as many elements as `shape` says, got 2"),
+        ({"shape": [3]}, "inputs[0].data: expected as many elements as `shape` says, 3, got 2"),
         ({"shape": [10**60]}, "inputs[0].data: expected as many elements as `shape` says, got 2"),
         ({"data": None}, "inputs[0].data: missing (required, a list)"),
         ({"data": 3}, "inputs[0].data: expected a list, got an integer"),
@@ -187,7 +187,9 @@ def test_columns_have_as_many_rows_as_each_other(ask_iris: Asker):
 
 def test_one_tensor_has_all_columns(ask_iris: Asker):
     assert ask_iris.refused(matrix([[1, 2, 3]])) == "inputs[0].shape: expected 4 values a row, got 3"
-    assert "`predict` is not a column of this model" in ask_iris.refused(tensor("predict", [1, 2, 3, 4]))
+    told = "inputs[0].shape: expected one row of all columns to have the shape [1, 4], got [4]"
+    assert ask_iris.refused(tensor("predict", [1, 2, 3, 4])) == told
+    assert "`predict` is not a column of this model" in ask_iris.refused(tensor("predict", [1, 2, 3]))
 
 
 # --- outputs and ids

@@ -54,6 +54,11 @@ class TensorRows:
         """Whether a tensor that comes alone is all columns, whatever it is called, and not one of several."""
         return len(self._fields) == 1 or tensor.width > 1 or self._is_images(tensor)
 
+    def is_one_row(self, tensor: Tensor) -> bool:
+        """Whether a tensor that comes alone is no column's, and has as many elements in a row as there are columns."""
+        width = len(self._fields)
+        return len(tensor.shape) == 1 and tensor.rows == width > 1 and tensor.name not in self._known
+
     def whole(self, tensor: Tensor) -> Sequence[Row]:
         """The rows of one tensor that has all columns, in the schema's order.
 

@@ -53,10 +53,19 @@ def _tensors(value: Mapping[str, Any], rows: TensorRows, problems: Problems) -> 
     read = [read_tensor(each, place, problems) for place, each in enumerate(inputs)]
     tensors = [tensor for tensor in read if tensor is not None]
     names = [each.get("name") if isinstance(each, dict) else None for each in inputs]
+    if len(inputs) == 1 and tensors and rows.is_one_row(tensors[0]):
+        problems.add(_flat_row, tensors[0])
+        return []
     is_whole = len(inputs) == 1 and (not tensors or rows.is_whole(tensors[0]))
     if not is_whole and all(isinstance(name, str) for name in names):
         rows.check_names([(place, str(name)) for place, name in enumerate(names)], problems)
     return tensors
+
+
+def _flat_row(tensor: Tensor) -> Problem:
+    columns = len(tensor.data)
+    detail = f"expected one row of all columns to have the shape [1, {columns}], got [{columns}]"
+    return Problem(pointer("inputs", 0, "shape"), "schema.wrong_shape", detail)
 
 
 def _wanted(value: Mapping[str, Any], outputs: Outputs, problems: Problems) -> tuple[str, ...]:

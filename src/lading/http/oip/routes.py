@@ -101,6 +101,10 @@ def _model_routes(service: Service) -> list[ProtocolRoute]:
     ]
 
 
+_BINARY = b"inference-header-content-length"
+"""https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_binary_data.md"""
+
+
 def _check_ready(service: Service) -> None:
     if not service.is_ready:
         raise NotReady(service.state.value)
@@ -117,6 +121,17 @@ def check_model(scope: Scope, service: Service) -> None:
     if named["name"] != manifest.name or named.get("version", manifest.version) != manifest.version:
         detail = "there is no such model, or not in this version; /v2/models names the one there is"
         raise HttpError(404, "Not found", detail, code="model.unknown")
+
+
+def _refuse_binary(scope: Scope) -> None:
+    """Nothing, for a body that is JSON alone; clients of Triton put tensors behind it unless they are told not to.
+
+    Raises:
+        HttpError: 415, with what such a client is told.
+    """
+    if any(name == _BINARY for name, _ in scope["headers"]):
+        detail = "binary tensors are not taken: send `data` as JSON; clients of Triton say binary_data=False"
+        raise HttpError(415, "Content type not taken", detail, code="input.content_type")
 
 
 class Asking:
@@ -143,6 +158,7 @@ class Asking:
         check_model(scope, service)
         may_take_s = asked_timeout_s(scope, service)
         is_quick = not service.decoder.takes_images
+        _refuse_binary(scope)
         check_json(scope)
         body = await received(scope, receive, service)
         asked = await self._reader.read(self._dialect.read, body, may_take_s, is_quick=is_quick)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from lading.http.oip.datatypes import DATATYPES, WITHOUT_JSON
 from lading.schema.problems import Problem, Problems, pointer, suggest, type_name
 
+_TOLD_ELEMENTS = 10**9
 MAX_DIMENSIONS = 4
 """Of a tensor: an image has rows, lines, pixels and channels."""
 Spot = tuple[str | int, ...]
@@ -157,7 +158,10 @@ def _binary(spot: Spot) -> Problem:
 
 def _flat(data: list[Any], shape: Sequence[int], spot: Spot, problems: Problems) -> list[Any]:
     if len(data) != math.prod(shape):
-        problems.add(_wrong_length, (*spot, "data"), f"as many elements as `shape` says, got {len(data)}")
+        wanted = math.prod(shape)
+        says = f"says, {wanted:,}" if wanted <= _TOLD_ELEMENTS else "says"
+        expected = f"as many elements as `shape` {says}, got {len(data)}"
+        problems.add(_wrong_length, (*spot, "data"), expected)
     return data
 
 

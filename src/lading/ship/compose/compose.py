@@ -19,16 +19,15 @@ from lading.ship.compose.grafana import PASSWORD as GRAFANA_PASSWORD
 from lading.ship.compose.grafana import grafana_files
 from lading.ship.compose.prometheus import credentials_name, prometheus_files
 from lading.ship.files import File, text_file, within
+from lading.ship.image.docker import Docker, secret_steps
 from lading.ship.nginx.nginx_text import render
 from lading.ship.nginx.site import Front, shutdown_s, whole
-from lading.ship.plan import DATA_FOLDER, PORT, SECRETS_FOLDER, USER_ID, Plan, environment
+from lading.ship.plan import DATA_FOLDER, PORT, SECRETS_FOLDER, Plan, environment
 from lading.ship.yaml_text import yaml_text
 
 COMPOSE = "compose.yaml"
-NETWORK = IPv4Network("172.30.57.0/24")
-"""Where replicas and nginx are. Addresses are fixed: nginx keeps those of replicas, and replicas believe nginx's."""
-NGINX_ADDRESS = str(NETWORK[10])
-FIRST_REPLICA = 11
+_NGINX, _FIRST_REPLICA = 10, 11
+"""Whose which address of the network is. They stay: nginx keeps those of replicas, and replicas believe nginx's."""
 NGINX_USER, PROMETHEUS_USER, GRAFANA_USER = 101, 65534, 472
 """As their images have them."""
 IMAGES = {"nginx": "nginx:stable", "prometheus": "prom/prometheus:v3.5.0", "grafana": "grafana/grafana:12.0.0"}
@@ -56,12 +55,10 @@ class Compose:
             UsageError: a setting, or a way to ask who it is, does not go with nginx in front.
             EnvironmentMismatch: PyYAML is not installed.
         """
-        from lading.ship.image.docker import Docker
-
         _check(plan)
         return [
             text_file(COMPOSE, _text(plan)),
-            text_file(".gitignore", f"{_SECRETS.removeprefix('.')}/\n"),
+            text_file(".gitignore", f"{_SECRETS.removeprefix('.')}/\n*.key\n"),
             *within("image", Docker().files(plan)),
             text_file("nginx/nginx.conf", render(whole(plan, front_of(plan)))),
             *within("prometheus", prometheus_files(plan, [f"{name}:{PORT}" for name in replica_names(plan)])),
@@ -70,28 +67,20 @@ class Compose:
 
     def next_steps(self, plan: Plan, folder: str) -> Sequence[str]:
         """Make what is secret, start, and later put a new version in place."""
-        own = [_secret_step(plan, name) for name in plan.secrets.values()]
+        own = secret_steps(plan, "secrets/lading")
         names = replica_names(plan)
         again = " && ".join(f"docker compose up -d --no-deps --wait {name}" for name in names)
         new = f"req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN={plan.choices.host}"
         names_it = f"-addext subjectAltName=DNS:{plan.choices.host}"
         return (
-            f"cd {folder} && mkdir -p secrets/lading secrets/nginx",
+            f"cd {folder} && mkdir -p secrets/nginx",
             *own,
             f"openssl {new} {names_it} -keyout secrets/nginx/{KEY} -out secrets/nginx/{CERTIFICATE}"
             "   # to try; else yours",
-            f"sudo chown -R {USER_ID} secrets/lading && sudo chown -R {NGINX_USER} secrets/nginx",
+            f"sudo chown -R {NGINX_USER} secrets/nginx",
             f"docker compose build {names[0]} && docker compose up -d",
             f"a new version, one replica after the other: docker compose build {names[0]} && {again}",
         )
-
-
-def _secret_step(plan: Plan, name: str) -> str:
-    steps = {
-        "keys.json": f"lading keys create web-shop --keys-file secrets/lading/{name} > web-shop.key",
-        "users.json": f"lading users add alice --users-file secrets/lading/{name}",
-    }
-    return f"(umask 077; {steps.get(name, f'openssl rand -hex 32 > secrets/lading/{name}')})"
 
 
 def replica_names(plan: Plan) -> list[str]:
@@ -101,14 +90,19 @@ def replica_names(plan: Plan) -> list[str]:
 
 def front_of(plan: Plan) -> Front:
     """Where nginx stands."""
-    addresses = [NETWORK[FIRST_REPLICA + number] for number in range(plan.choices.replicas)]
+    addresses = [_address(plan, _FIRST_REPLICA + number) for number in range(plan.choices.replicas)]
     return Front(
         upstreams=tuple(f"{address}:{PORT}" for address in addresses),
         http="8080",
         https="8443",
+        public_port=plan.choices.https_port,
         certificate=f"{SECRETS_FOLDER}/{CERTIFICATE}",
         key=f"{SECRETS_FOLDER}/{KEY}",
     )
+
+
+def _address(plan: Plan, place: int) -> str:
+    return str(IPv4Network(plan.choices.subnet)[place])
 
 
 def _check(plan: Plan) -> None:
@@ -130,7 +124,7 @@ def composition(plan: Plan) -> dict[str, Any]:
     made: dict[str, Any] = {
         "services": replicas | {"nginx": _nginx(plan), "prometheus": _prometheus(plan), "grafana": _grafana()},
         "networks": {
-            "inside": {"internal": not _asks_others(plan), "ipam": {"config": [{"subnet": str(NETWORK)}]}},
+            "inside": {"internal": not _asks_others(plan), "ipam": {"config": [{"subnet": plan.choices.subnet}]}},
             "outside": {},
         },
         "volumes": {name: {} for name in volumes},
@@ -159,13 +153,13 @@ def _doubled(tree: Any) -> Any:
 def _replica(plan: Plan, number: int) -> dict[str, Any]:
     own: dict[str, Any] = {
         "volumes": [_volume(f"{replica_names(plan)[number]}-data", DATA_FOLDER)],
-        "networks": {"inside": {"ipv4_address": str(NETWORK[FIRST_REPLICA + number])}},
+        "networks": {"inside": {"ipv4_address": _address(plan, _FIRST_REPLICA + number)}},
     }
     if number:
         return {"extends": {"service": replica_names(plan)[0]}, **own}
     if plan.secrets:
         own["volumes"].append(_mounted(f"{_SECRETS}/lading", SECRETS_FOLDER))
-    settings = {"listen_when_ready": "true", "trusted_hops": NGINX_ADDRESS}
+    settings = {"listen_when_ready": "true", "trusted_hops": _address(plan, _NGINX)}
     return {
         "image": plan.image,
         "build": {"context": "./image"},
@@ -184,10 +178,10 @@ def _nginx(plan: Plan) -> dict[str, Any]:
         "stop_signal": "SIGQUIT",
         "stop_grace_period": _seconds(shutdown_s(plan.settings) + _MARGIN_S),
         **_confined(),
-        "ports": ["80:8080", "443:8443"],
+        "ports": [f"{plan.choices.http_port}:8080", f"{plan.choices.https_port}:8443"],
         "volumes": [_mounted("./nginx", "/etc/lading"), _mounted(f"{_SECRETS}/nginx", SECRETS_FOLDER)],
         "depends_on": {name: {"condition": "service_healthy"} for name in replica_names(plan)},
-        "networks": {"inside": {"ipv4_address": NGINX_ADDRESS}, "outside": {}},
+        "networks": {"inside": {"ipv4_address": _address(plan, _NGINX)}, "outside": {}},
     }
 
 
@@ -263,6 +257,16 @@ def _seconds(seconds: float) -> str:
     return f"{math.ceil(seconds)}s"
 
 
+_HEAD = """\
+Made by Lading {version} from {model}: lading ship compose
+
+Addresses are fixed: nginx keeps those of replicas, and replicas believe what nginx's address says of callers.
+Replicas run as 65532, nginx as 101: nobody on this machine. Nothing may write but to /data and /tmp.
+Changes of your own: compose.override.yaml, which is read beside this file and never written by Lading.
+"""
+
+
 def _text(plan: Plan) -> str:
-    head = f"# Made by Lading {__version__} from {plan.manifest.name} {plan.manifest.version}: lading ship compose\n"
-    return head + yaml_text(composition(plan))
+    model = f"{plan.manifest.name} {plan.manifest.version}"
+    head = _HEAD.format(version=__version__, model=model).rstrip().splitlines()
+    return "".join(f"# {line}".rstrip() + "\n" for line in head) + yaml_text(composition(plan))

@@ -103,7 +103,8 @@ def _errors(job: str) -> dict[str, Any]:
 
 def _slow(job: str, plan: Plan) -> dict[str, Any]:
     most_s = min(plan.settings.request_timeout_s / 2, _SLOW_S)
-    buckets = f'rate(lading_request_seconds_bucket{{{job},route="{plan.manifest.route}"}}[5m])'
+    asked = 'route!~"/|/health|/ready|/metrics"'  # predictions, in whatever protocol, and little beside them
+    buckets = f"rate(lading_request_seconds_bucket{{{job},{asked}}}[5m])"
     return _alert(
         *("LadingSlow", f"histogram_quantile(0.99, sum by (le) ({buckets})) > {most_s:g}", "5m"),
         "one request in a hundred takes {{ $value | humanizeDuration }}",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import msgspec
 
 from lading.ship.cargo import TRUST_FOLDER
+from lading.ship.files import File, digest_of
 from lading.ship.plan import Plan
 
 _MAX_SERVICE_CHARS = 26
@@ -19,16 +21,19 @@ class Host(msgspec.Struct, frozen=True):
 
     Attributes:
         name: of the model.
-        version: of the release.
+        version: of the release: of the model, and a digest of all that is installed, so that none is written over.
     """
 
     name: str
-    version: str
+    version: str = ""
 
     @classmethod
-    def of(cls, plan: Plan) -> Host:
-        """Those of a plan."""
-        return cls(plan.name, plan.manifest.version)
+    def of(cls, plan: Plan, files: Sequence[File] = ()) -> Host:
+        """Those of a plan, of which these files are installed."""
+        digest = hashlib.sha256()
+        for file in files:
+            digest.update(f"{file.path}\0{digest_of(file.content)}\n".encode())
+        return cls(plan.name, f"{plan.manifest.version}-{digest.hexdigest()[:_DIGEST_CHARS]}")
 
     @property
     def service(self) -> str:

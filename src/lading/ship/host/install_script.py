@@ -13,7 +13,6 @@ from lading.ship.requirements import REQUIREMENTS
 
 _PROXY_USERS = ("www-data", "nginx")
 """Who nginx is: in Debian and Ubuntu, elsewhere."""
-_MAKE_SECRET = ("-I", "-c", "import secrets; print(secrets.token_hex(32))")
 
 
 def install_text(plan: Plan, host: Host, cargo: Sequence[File], *, is_hashed: bool) -> str:
@@ -67,7 +66,6 @@ def _release(plan: Plan, host: Host, cargo: Sequence[File]) -> Iterable[Step]:
     trusted = [f"./{file.path}" for file in cargo if file.path.startswith(f"{TRUST_FOLDER}/")]
     trust = f"{host.release}/{TRUST_FOLDER}"
     yield Remark("The release: files of root that everybody may read; `./` as names may begin with a dash")
-    yield run("rm", "-rf", trust)
     yield run("install", "-d", host.release, trust)
     yield run("install", "-m", "644", f"./{plan.file_name}", f"{host.release}/{host.bundle_name}")
     yield run("install", "-m", "644", f"./{plan.signature.name}", f"{host.release}/{host.bundle_name}.sig")
@@ -78,9 +76,14 @@ def _release(plan: Plan, host: Host, cargo: Sequence[File]) -> Iterable[Step]:
 def _libraries(plan: Plan, host: Host, *, is_hashed: bool) -> Iterable[Step]:
     python = host.python(host.release)
     pip = (python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-input")
-    yield Remark("Its libraries, as wheels only: nothing is built, so nobody's code is run by root")
-    yield run(f"python{plan.python}", "-m", "venv", f"{host.release}/venv")
-    yield run(*pip, "--only-binary", ":all:", *["--require-hashes"] * is_hashed, "-r", REQUIREMENTS)
+    whole = f"{host.release}/.whole"
+    steps = [
+        run(f"python{plan.python}", "-m", "venv", f"{host.release}/venv"),
+        run(*pip, "--only-binary", ":all:", *["--require-hashes"] * is_hashed, "-r", REQUIREMENTS),
+        run("touch", whole),
+    ]
+    yield Remark("Its libraries, once, as wheels only: nothing is built, and root runs none of them afterwards")
+    yield If(run("test", "-e", whole), steps, is_not=True)
 
 
 def _trial(host: Host) -> Iterable[Step]:
@@ -88,7 +91,7 @@ def _trial(host: Host) -> Iterable[Step]:
     lading = ("runuser", "-u", host.service, "--", host.python(host.release), "-I", "-m", "lading")
     yield Remark("The user who serves can run it (not where this Python is in a home), and golden rows come back")
     yield run(*lading, "verify", "--trust", f"{host.release}/{TRUST_FOLDER}", bundle)
-    yield run(*lading, "check", bundle)
+    yield run(*lading, "check", "--trust", f"{host.release}/{TRUST_FOLDER}", bundle)
 
 
 def _secrets(plan: Plan, host: Host) -> Iterable[Step]:
@@ -99,7 +102,7 @@ def _secrets(plan: Plan, host: Host) -> Iterable[Step]:
         put = ("install", "-m", "640", "-g", host.service, "/dev/stdin", path)
         if name == "token_secret_file":
             steps: list[Step] = [
-                Assign("secret", run(host.python(host.release), *_MAKE_SECRET)),
+                Assign("secret", run("openssl", "rand", "-hex", "32")),
                 Command(put, given=Variable("secret")),
             ]
         else:

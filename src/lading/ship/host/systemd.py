@@ -35,7 +35,8 @@ class Systemd:
     def files(self, plan: Plan) -> Sequence[File]:
         """The unit, its settings, its user, the site, two scripts, and what they install."""
         _check(plan)
-        host, cargo = Host.of(plan), cargo_files(plan)
+        cargo = cargo_files(plan)
+        host = Host.of(plan, [*cargo, text_file("settings", settings_text(plan, Host.of(plan)))])
         requirements = next(file for file in cargo if file.path == REQUIREMENTS)
         install = install_text(plan, host, cargo, is_hashed=is_locked(requirements.data.decode()))
         return [
@@ -76,8 +77,6 @@ def _check(plan: Plan) -> None:
             raise SettingsError(f"--set {name}: {why}", hint="leave it out")
     if "certificate" in words_of(plan.choices.auth):
         raise UsageError("callers cannot show a certificate through nginx", hint="--auth keys")
-    if plan.manifest.version == "current":
-        raise UsageError("a release cannot be called `current`: that is the link to it", hint="--version 1.0.0")
 
 
 def settings_text(plan: Plan, host: Host) -> str:

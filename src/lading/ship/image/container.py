@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import subprocess
 import sys
@@ -10,9 +11,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lading.errors import EnvironmentMismatch, LadingError
+from lading.schema.words import printable
 
 _ENGINES = ("docker", "podman")
-_SHOWN_LINES = 12
+_SHOWN_LINES = 25
+_ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_ABOVE = "what the engine said is above; --base names another image to build on"
 
 
 class Container:
@@ -53,10 +57,10 @@ class Container:
             is_shown: whether what the engine says goes to stderr, as it says it.
 
         Raises:
-            LadingError: a step failed; says the last lines of what it said, unless they were shown.
+            LadingError: a step failed; the last of what the engine said is on stderr.
         """
         with _id_file(context) as file:
-            command = ["build", *["--tag", tag] * bool(tag), "--iidfile", str(file), str(context)]
+            command = ["build", "--force-rm", *["--tag", tag] * bool(tag), "--iidfile", str(file), str(context)]
             self._run(command, "the image cannot be built", is_shown=is_shown)
             return file.read_text("utf-8").strip()
 
@@ -84,13 +88,20 @@ class Container:
         command = [self._command, *arguments]
         if is_shown:
             if subprocess.run(command, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False).returncode:
-                raise LadingError(failure, hint="what the engine said is above")
+                raise LadingError(failure, hint=_ABOVE)
             return ""
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if done.returncode:
-            lines = (done.stdout + done.stderr).strip().splitlines()[-_SHOWN_LINES:]
-            raise LadingError(f"{failure}: {' | '.join(line.strip() for line in lines if line.strip())}")
+            lines = _plain(done.stdout + done.stderr)
+            sys.stderr.write("".join(f"  | {line}\n" for line in lines[-_SHOWN_LINES:]))
+            raise LadingError(failure, hint=_ABOVE)
         return done.stdout
+
+
+def _plain(text: str) -> list[str]:
+    """The lines that say something, without what a terminal would act upon."""
+    lines = (printable(_ESCAPE.sub("", line)).rstrip() for line in text.splitlines())
+    return [line for line in lines if line]
 
 
 @contextlib.contextmanager

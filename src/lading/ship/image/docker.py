@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from lading import __version__
 from lading.schema.words import answer_in_words, inputs_in_words, printable
-from lading.ship.cargo import TRUST_FOLDER, cargo_files
+from lading.ship.cargo import TRUST_FOLDER, cargo_files, trust_files
 from lading.ship.files import File, text_file
 from lading.ship.image import dockerfile_text as dockerfile
 from lading.ship.image.dockerfile_text import Instruction
@@ -48,15 +48,33 @@ class Docker:
         return [text_file(DOCKERFILE, text), text_file(".dockerignore", _ignore(cargo)), *cargo]
 
     def next_steps(self, plan: Plan, folder: str) -> Sequence[str]:
-        """Build it, and try it."""
-        return (f"docker build -t {plan.image} {folder}", run_command(plan))
+        """Build it, let a caller in, and run it."""
+        return (f"docker build -t {plan.image} {folder}", *secret_steps(plan, "secrets"), run_command(plan))
+
+
+def secret_steps(plan: Plan, folder: str) -> list[str]:
+    """The commands that make what is secret, in a folder, for whoever serves in a container."""
+    makers = {
+        "keys.json": "lading keys create web-shop --keys-file {0}/keys.json > web-shop.key",
+        "users.json": "lading users add alice --users-file {0}/users.json",
+        "token.secret": "openssl rand -hex 32 > {0}/token.secret",
+    }
+    made = [f"(umask 077; {makers[name].format(folder)})" for name in plan.secrets.values()]
+    return [f"mkdir -p {folder}", *made, f"sudo chown -R {USER_ID} {folder}"] if made else []
 
 
 def run_command(plan: Plan) -> str:
     """How the image is run on one machine, with the least that it needs."""
     # The folder of secrets, not its files: a file that is replaced would be mounted as it was.
     secrets = [f'-v "$PWD/secrets:{SECRETS_FOLDER}:ro"'] * bool(plan.secrets)
-    options = ["--read-only", "--tmpfs /tmp", "--cap-drop ALL", *secrets, f"-p 127.0.0.1:{PORT}:{PORT}"]
+    options = [
+        "--read-only",
+        "--tmpfs /tmp",
+        "--cap-drop ALL",
+        "--security-opt no-new-privileges",
+        *secrets,
+        f"-p 127.0.0.1:{plan.port}:{plan.port}",
+    ]
     return f"docker run --rm {' '.join(options)} {plan.image}"
 
 
@@ -95,20 +113,25 @@ def _build_stage(plan: Plan, is_hashed: bool, has_wheels: bool) -> list[Instruct
             f"{BUNDLE_FOLDER}/",
             comment="The bundle was verified before the build, and is so once more with the keys that the image trusts",
         ),
-        dockerfile.copy([f"{TRUST_FOLDER}/"], f"{BUNDLE_FOLDER}/{TRUST_FOLDER}/"),
+        dockerfile.copy(_trusted(plan), f"{BUNDLE_FOLDER}/{TRUST_FOLDER}/"),
         dockerfile.run(_LADING, "verify", "--trust", f"{BUNDLE_FOLDER}/{TRUST_FOLDER}", bundle),
         dockerfile.run(
             *(*pip, "uninstall", "--yes", "--quiet", "pip", "setuptools"),
             comment="What no server loads goes; the SBOM says what is left; the golden rows have to come back with it",
         ),
         dockerfile.run(*_PYTHON, "-m", "lading.ship.image.inside", bundle, SBOM),
-        dockerfile.run(_LADING, "check", bundle),
+        dockerfile.run(_LADING, "check", "--trust", f"{BUNDLE_FOLDER}/{TRUST_FOLDER}", bundle),
         dockerfile.run(
             *(*_PYTHON, "-c", "import lading.serve.single, lading.serve.supervisor, lading.serve.worker"),
             comment="Python keeps what it compiles beside the sources, where it cannot write later",
         ),
         dockerfile.run("mkdir", f"{_BUILD_FOLDER}{DATA_FOLDER}"),
     ]
+
+
+def _trusted(plan: Plan) -> list[str]:
+    """The keys that are trusted, by name: what else lies beside them is none."""
+    return [file.path for file in trust_files(plan)]
 
 
 def _final_stage(plan: Plan) -> list[Instruction]:
@@ -123,7 +146,7 @@ def _final_stage(plan: Plan) -> list[Instruction]:
         dockerfile.pairs("ENV", image_environment(plan), "Each is a setting, and may be said otherwise at the start"),
         dockerfile.plain("WORKDIR", DATA_FOLDER),
         dockerfile.plain("USER", owner),
-        dockerfile.plain("EXPOSE", plan.serving.get("port", str(PORT))),
+        dockerfile.plain("EXPOSE", str(plan.port)),
         dockerfile.plain("STOPSIGNAL", "SIGTERM"),
         dockerfile.healthcheck(health, _HEALTH),
         dockerfile.entry([_LADING, "serve", f"{BUNDLE_FOLDER}/{plan.file_name}"]),
@@ -156,8 +179,7 @@ def labels(plan: Plan) -> dict[str, str]:
 
 def _ignore(cargo: Sequence[File]) -> str:
     """What the engine gets of the folder: what is copied, and nothing that happens to lie beside it."""
-    names = dict.fromkeys(f"!{file.path.partition('/')[0]}" for file in cargo)
-    return "\n".join(["*", *names]) + "\n"
+    return "\n".join(["*", *(f"!{file.path}" for file in cargo)]) + "\n"
 
 
 __all__ = ["DOCKERFILE", "SBOM", "Docker", "dockerfile_of", "image_environment", "labels", "run_command"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 
 from lading import __version__
@@ -18,10 +19,27 @@ from lading.ship.wheel import own_wheel
 REQUIREMENTS = "requirements.txt"
 _FOLDER, _OUT = "/train", "/trained"
 _PROGRAM = "/opt/train"
-_IGNORED = shutil.ignore_patterns(
-    *(".*", "__pycache__", "node_modules", "venv", "env"), *("*.key", "*.pem", "*.p12", "*.lading", "*.lading.sig")
+_NO_PLACE = (
+    *(
+        ".*",
+        "__pycache__",
+        "node_modules",
+        "venv",
+        "env",
+        "*.lading",
+        "*.lading.sig",
+        "*.key",
+        "*.pem",
+        "*.p12",
+        "*.pfx",
+    ),
+    *("*.jks", "*.keystore", "*.kdbx", "*.env", "*.tfstate*", "id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*"),
+    *("*secret*", "*credential*", "*password*", "service-account*", "kubeconfig*", "keys.json", "users.json"),
+    *("netrc", "_netrc", "pgpass", "pip.conf"),
 )
-"""What has no place in an image: hidden files, environments, and whatever may be secret."""
+"""What has no place in an image, by names in any case: hidden files, environments, and whatever may be secret."""
+_PRIVATE = b"PRIVATE KEY-----"
+_LOOKED_AT_BYTES = 64 << 10
 
 
 def training_context(script: Path, folder: Path, *, base: str, pack: Sequence[str]) -> None:
@@ -34,15 +52,11 @@ def training_context(script: Path, folder: Path, *, base: str, pack: Sequence[st
         pack: behind `lading pack`: the file that the script writes, and what is declared about it.
 
     Raises:
-        UsageError: there is no such script, or nothing is said to be packed.
+        UsageError: as `check_script`; or a private key lies beside the script.
     """
-    if not script.is_file():
-        raise UsageError(f"there is no file {shown(str(script))}")
-    if not pack:
-        raise UsageError("what is to be packed stands behind `--`", hint="-- model.joblib --data train.csv")
-    if script.parent.resolve() in (Path.home(), Path("/")):
-        raise UsageError("the folder of a script goes into the build whole", hint="put it into a folder of its own")
-    shutil.copytree(script.parent, folder / "train", ignore=_IGNORED, ignore_dangling_symlinks=True)
+    check_script(script, pack)
+    shutil.copytree(script.parent, folder / "train", ignore=_without_place)
+    _refuse_keys(folder / "train")
     if (wheel := own_wheel()) is not None:
         (folder / wheel.path).parent.mkdir(parents=True)
         (folder / wheel.path).write_bytes(wheel.data)
@@ -51,6 +65,36 @@ def training_context(script: Path, folder: Path, *, base: str, pack: Sequence[st
     requirements = [own, *["-r", f"{_FOLDER}/{REQUIREMENTS}"] * has_own]
     text = _dockerfile(script.name, base, requirements, pack, has_wheel=wheel is not None)
     (folder / DOCKERFILE).write_text(text, "utf-8")
+
+
+def check_script(script: Path, pack: Sequence[str]) -> None:
+    """Nothing, where a bundle can be trained by a script.
+
+    Raises:
+        UsageError: there is no such script, its folder is too much, or nothing is said to be packed.
+    """
+    if not script.is_file():
+        raise UsageError(f"there is no file {shown(str(script))}")
+    if not pack:
+        raise UsageError("what is to be packed stands behind `--`", hint="-- model.joblib --data train.csv")
+    if script.parent.resolve() in (Path.home(), Path("/")):
+        raise UsageError("the folder of a script goes into the build whole", hint="put it into a folder of its own")
+
+
+def _without_place(folder: str, names: list[str]) -> list[str]:
+    """The names in a folder that stay where they are; links too, as they may lead anywhere."""
+    return [
+        name
+        for name in names
+        if (Path(folder) / name).is_symlink() or any(fnmatch(name.lower(), pattern) for pattern in _NO_PLACE)
+    ]
+
+
+def _refuse_keys(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file() and _PRIVATE in path.read_bytes()[:_LOOKED_AT_BYTES]:
+            message = f"{shown(path.relative_to(folder).as_posix())} holds a private key"
+            raise UsageError(message, hint="what lies beside the script goes into the build: put the key elsewhere")
 
 
 def _dockerfile(script: str, base: str, requirements: Sequence[str], pack: Sequence[str], *, has_wheel: bool) -> str:

@@ -56,6 +56,7 @@ class Front(msgspec.Struct, frozen=True, kw_only=True):
         https: where it listens with TLS.
         certificate: path of the certificate and those between it and the root.
         key: path of its private key.
+        public_port: where callers reach the server with TLS.
         tls: whether TLS ends here; else another proxy in front has it.
         access_log: where requests are logged.
         error_log: where its troubles are logged.
@@ -66,6 +67,7 @@ class Front(msgspec.Struct, frozen=True, kw_only=True):
     https: str = "443"
     certificate: str = ""
     key: str = ""
+    public_port: int = 443
     tls: bool = True
     access_log: str = "/dev/stdout"
     error_log: str = "stderr"
@@ -165,12 +167,13 @@ def _servers(prefix: str, plan: Plan, front: Front) -> list[Directive]:
     ]
     if not front.tls:
         return [block("server", within=[plain("listen", literal(front.http)), plain("server_name", host), *service])]
+    port = "" if front.public_port == 443 else f":{front.public_port}"
     elsewhere = [
         plain("listen", literal(front.http)),
         plain("server_name", host),
         *_bounds(settings),
         *_logging(prefix, front),
-        block("location", "/", within=[plain("return", "308", f"https://{host}$request_uri")]),
+        block("location", "/", within=[plain("return", "308", f"https://{host}{port}$request_uri")]),
         *problem_answers(prefix, []),
     ]
     return [
