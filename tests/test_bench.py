@@ -8,7 +8,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from benchmarks import access
+from benchmarks import access, scaling
 from benchmarks.serving import __main__ as bench
 from benchmarks.serving import peers
 from benchmarks.serving.aims import Aim
@@ -235,3 +235,25 @@ def test_the_page_of_access_says_what_is_left_of_the_open_speed():
     text = access.report([{name: figures | {"requests_s": rate} for name, rate in each.items()} for each in rates], 2)
     assert lines_with("| `--auth keys` |", text)[0].endswith("| **0.96** (aim: 0.90) |")
     assert lines_with("and TLS |", text)[0] == "| `--auth keys`, and TLS | 100 | 2.00 | 25.0 | **0.50** |"
+
+
+# --- replicas
+
+
+def test_each_round_of_replicas_goes_the_other_way_round():
+    assert scaling.in_turn(0) == list(reversed(scaling.in_turn(1))) == list(scaling.REPLICAS)
+
+
+@pytest.mark.parametrize(("rate", "target"), [(8109.0, 5600), (181.0, 120), (12.0, 8)])
+def test_a_replica_is_asked_for_less_than_it_can_do(rate: float, target: int):
+    assert scaling.target(rate) == target
+
+
+def test_the_page_of_replicas_says_what_more_of_them_do():
+    rates = {
+        model: {str(count): {"requests_s": 100.0 * count} for count in scaling.REPLICAS} for model in scaling.WORDS
+    }
+    figures = {"p50_ms": 1.0, "p99_ms": 2.0}
+    rounds = [{model: {count: told | figures for count, told in each.items()} for model, each in rates.items()}] * 3
+    rows = lines_with("| waits", scaling.report(rounds, 2, 8))
+    assert [row.rpartition(" | ")[2] for row in rows] == ["1.00 |", "2.00 |", "4.00 |"]

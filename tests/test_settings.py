@@ -336,3 +336,13 @@ def test_an_address_that_may_hold_a_password_is_not_shown():
     assert "canary" not in f"{settings!r} {settings}"
     assert "features_url='…'" in repr(settings)
     assert "features_url=''" in repr(Settings())
+
+
+@pytest.mark.parametrize("text", ["churn-eu", "a", "iris_1.0", ""])
+def test_a_name_stands_in_a_path_as_it_is(text: str):
+    assert load_settings(environ={"LADING_SERVED_NAME": text}).served_name == text
+
+
+@pytest.mark.parametrize("text", ["a/b", "a b", "-a", ".", "a%2f", "a:predict", "é", "a" * 129, "a\n"])
+def test_what_is_no_name_is_refused(text: str):
+    assert "expected a name" in str(refusal(environ={"LADING_SERVED_NAME": text}))

@@ -138,7 +138,7 @@ def test_json_tells_the_same(ship: Verb, shop: Path):
         (("docker", "iris.lading", "--extra", "parket"), 2, "did you mean `parquet`?"),
         (("docker", "iris.lading", "--subnet", "172.30.57.1/24"), 2, "--subnet"),
         (("docker", "model.joblib"), 2, "only a bundle"),
-        (("docker", "iris.lading", "--set", "max_rows"), 2, "expected the name of a setting and its value"),
+        (("docker", "iris.lading", "--set", "max_rows"), 2, "expected a setting and its value"),
         (("docker", "iris.lading", "--set", "max_row=1"), 2, "LADING_MAX_ROW"),
         (("docker", "iris.lading", "--base", "x; id"), 2, "--base"),
     ],

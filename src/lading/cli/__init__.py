@@ -26,7 +26,7 @@ _SECTIONS = {
         "trust": "Say whose signatures are trusted: add, list, revoke",
         "fetch": "Fetch a bundle and its signature from a store, and verify them",
         "image": "Build a container image that serves a signed bundle",
-        "ship": "Write what runs a signed bundle: docker, compose, systemd",
+        "ship": "Write what runs a signed bundle: docker, compose, systemd, kubernetes, kserve, seldon",
     },
     "Run": {
         "keys": "API keys of callers: create, list, revoke",

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from lading.cli.options import choice_options, choices_said, json_option, trust_option
+from lading.cli.choices import choice_options, choices_said
+from lading.cli.options import json_option, trust_option
 from lading.errors import UsageError
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from lading.errors import UsageError
 from lading.settings import SETTINGS, Setting
 
 Decorated = Callable[..., Any]
@@ -95,46 +94,6 @@ _DECLARED_OPTIONS = (
         "--file", "files", multiple=True, type=click.Path(), help="File that a model of Python reads; repeatable"
     ),
 )
-
-
-def choice_options(fn: Decorated) -> Decorated:
-    """Options for what is said where a bundle is shipped."""
-    for option in reversed(_CHOICE_OPTIONS):
-        fn = option(fn)
-    return fn
-
-
-_CHOICE_OPTIONS = (
-    click.option("--base", metavar="IMAGE", help="Image of Python to build on, by tag or digest [default: slim]"),
-    click.option(
-        "--auth",
-        help="Who is asked for what, as `lading serve --auth` has it; network where something in front asks. "
-        "[default: keys]",
-    ),
-    click.option("--host", help="Name under which callers find it [default: localhost]"),
-    click.option("--replicas", type=int, help="How many containers serve, of compose [default: 2]"),
-    click.option("--extra", "extras", multiple=True, metavar="NAME", help="Extra of Lading to install; repeatable"),
-    click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of the server; repeatable"),
-    click.option("--lock/--no-lock", default=None, help="Let uv, where it is, name all versions and digests."),
-    click.option("--subnet", help="Network of the containers, of compose [default: 172.30.57.0/24]"),
-    click.option("--http-port", type=int, help="Where nginx listens on the machine, of compose [default: 80]"),
-    click.option("--https-port", type=int, help="The same with TLS [default: 443]"),
-)
-
-
-def choices_said(said: dict[str, Any]) -> dict[str, Any]:
-    """What these options say, by the names of choices; nothing of what is not said.
-
-    Raises:
-        UsageError: a setting has no value.
-    """
-    found = {name: value for name, value in said.items() if value not in (None, ())}
-    if "settings" in found:
-        pairs = [text.partition("=") for text in found["settings"]]
-        if not all(sign for _, sign, _ in pairs):
-            raise UsageError("--set: expected the name of a setting and its value", hint="--set max_rows=500")
-        found["settings"] = {name.replace("-", "_").lower(): value for name, _, value in pairs}
-    return found
 
 
 DECLARED_NAMES = (

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @declared_options
 @ignore_versions_option
 def command(model: Path, config: Path | None, ignore_versions: bool, **options: Any) -> None:
-    """Serve a bundle or a model file over HTTP.
+    """Serve a bundle or a model file over HTTP; of a folder, the one bundle in it.
 
     \b
       lading serve model.joblib

@@ -25,7 +25,7 @@ from lading.http.dialect import Asked, Dialect, Native
 from lading.http.heads import Head, Heads, Way
 from lading.http.ids import Ids, new_id
 from lading.http.oip.infer import Infer
-from lading.http.oip.paths import INFER, INFER_VERSION, PREDICT, path_of
+from lading.http.oip.paths import INFER, INFER_VERSION, PREDICT, name_of, path_of
 from lading.http.oip.predict import Predict
 from lading.http.protocol import GuardedProtocol
 from lading.http.reading import INLINE_BYTES
@@ -86,7 +86,7 @@ class Lane:
         return Heads(ways, self.admission, elsewhere=elsewhere)
 
     def _ways(self) -> list[Way]:
-        service, manifest = self.service, self.service.manifest
+        service, version = self.service, self.service.manifest.version
         infer = cache(lambda: Infer(service))
         others: dict[str, Callable[[], Dialect]] = {
             INFER: infer,
@@ -95,7 +95,7 @@ class Lane:
         }
         # What is known of a caller has one rate: a route with a rate of its own is for the ordinary road.
         return [Way(service.route, service.route, cache(lambda: Native(service)))] + [
-            Way(path_of(route, manifest.name, manifest.version), route, dialect)
+            Way(path_of(route, name_of(service), version), route, dialect)
             for route, dialect in others.items()
             if route not in service.settings.routes
         ]

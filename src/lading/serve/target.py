@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from lading.errors import UsageError
+
 if TYPE_CHECKING:
     from lading.engine.model import Model
     from lading.settings import Settings
@@ -20,7 +22,7 @@ class Target(msgspec.Struct, frozen=True):
     The supervisor only hands it on, so what opens models is imported where that is done.
 
     Attributes:
-        path: of the file; opened anew by every generation.
+        path: of the file, or of a folder with one bundle in it; opened anew by every generation.
         said: options that declare something about the model; see `lading.bundle.declared.declared_from`.
         shown: what to call the file in words for people; its path when empty.
         ignore_versions: load although a library has another version than the model was saved with.
@@ -45,8 +47,26 @@ class Target(msgspec.Struct, frozen=True):
                 stamps += [found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns]
         return tuple(stamps)
 
+    def model(self) -> Path:
+        """The model's file; of a folder, the one bundle in it, whatever else lies there.
+
+        Raises:
+            UsageError: the folder has no bundle, or several.
+        """
+        path = Path(self.path)
+        if not path.is_dir():
+            return path
+        bundles = _bundles(path)
+        if len(bundles) == 1:
+            return bundles[0]
+        found = f"has {len(bundles)} bundles, and one is expected" if bundles else "is a folder without a bundle"
+        raise UsageError(f"{path} {found}", hint="name the file in it")
+
     def files(self) -> tuple[str, ...]:
-        """The model's file, and those that were named beside it."""
+        """The model's file, and those that were named beside it; of a folder, the bundles in it, if any."""
+        path = Path(self.path)
+        if path.is_dir():
+            return tuple(map(str, _bundles(path))) or (self.path,)
         model, _, entry = self.path.rpartition(":")
         is_entry = model.endswith(".py") and entry.isidentifier() and not os.path.exists(self.path)
         return (model if is_entry else self.path, *self.said.get("code", ()), *self.said.get("files", ()))
@@ -62,7 +82,7 @@ class Target(msgspec.Struct, frozen=True):
         from lading.serve.production import trust_of
 
         declared, trust = declared_from(**self.said), trust_of(settings)
-        return load(Path(self.path), ignore_versions=self.ignore_versions, declared=declared, trust=trust)
+        return load(self.model(), ignore_versions=self.ignore_versions, declared=declared, trust=trust)
 
     def survives_fork(self, settings: Settings) -> bool:
         """Whether the model may be loaded in a process that forks before it predicts; nothing of it is run.
@@ -78,7 +98,7 @@ class Target(msgspec.Struct, frozen=True):
         from lading.flavors.registry import flavor_named, survives_fork
         from lading.serve.production import trust_of
 
-        path, trust = Path(self.path), trust_of(settings)
+        path, trust = self.model(), trust_of(settings)
         if is_bundle(path):
             with open_bundle(path, trust) as bundle:
                 manifest = bundle.manifest
@@ -90,3 +110,10 @@ class Target(msgspec.Struct, frozen=True):
         said = declared_beside(path, declared_from(**self.said))
         file = read_model(path, said, ignore_versions=self.ignore_versions)
         return file.code.survives_fork and survives_fork(file.flavor, installed(file.needs.distributions))
+
+
+def _bundles(folder: Path) -> list[Path]:
+    """Those in a folder; none that is hidden, as is what somebody is still writing."""
+    from lading.bundle.bundle import SUFFIX
+
+    return sorted(path for path in folder.glob(f"[!.]*{SUFFIX}") if path.is_file())

@@ -11,6 +11,7 @@ from lading.settings.environment import (
     refuse_telemetry,
     runtime_folder,
     wants_color,
+    without_settings,
 )
 from lading.settings.reading import CONFIG_NAME, PREFIX, find_settings, load_settings, read_config
 from lading.settings.table import LIMITS, SETTINGS, LogFormat, Setting, Settings
@@ -38,5 +39,6 @@ __all__ = [
     "refuse_telemetry",
     "runtime_folder",
     "wants_color",
+    "without_settings",
     "words",
 ]

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from lading.errors import SettingsError
+from lading.settings.reading import PREFIX
 
 
 def packing_time() -> int:
@@ -72,6 +73,11 @@ def config_folder() -> Path:
     except RuntimeError:
         hint = "say where the file is, or set XDG_CONFIG_HOME"
         raise SettingsError("this user has no home, in which keys would be", hint=hint) from None
+
+
+def without_settings() -> dict[str, str]:
+    """The environment of this process without settings: for one that is started with none but those it is given."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
 
 
 def wants_color() -> bool:

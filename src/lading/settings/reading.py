@@ -12,7 +12,7 @@ import msgspec
 
 from lading.errors import SettingsError
 from lading.settings.table import LIMITS, SETTINGS, Form, Limits, Setting, Settings
-from lading.settings.values import is_loopback, networks, origins, path, rate, words
+from lading.settings.values import is_loopback, networks, origins, path, path_name, rate, words
 
 PREFIX = "LADING_"
 TESTS_PREFIX = "LADING_TEST_"  # what the tests are told is no setting
@@ -29,6 +29,7 @@ _FORMS: dict[Form, tuple[Callable[[str], object], str, str | None]] = {
     "rate": (rate, "a rate, as 100/s, 1000/m or 5000/h", None),
     "origins": (origins, "where pages are, as https://app.example.com", "an origin has a scheme, and no path"),
     "path": (path, "a path, as /models/iris", "it begins with a slash, and ends without one"),
+    "name": (path_name, "a name, as iris-1", "letters, digits, and . _ - between them"),
 }
 """What reads each form, or raises a `ValueError`; what is told then, and a hint."""
 

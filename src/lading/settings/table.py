@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import msgspec
 
 LogFormat = Literal["auto", "text", "json"]
-Form = Literal["", "networks", "rate", "origins", "path"]
+Form = Literal["", "networks", "rate", "origins", "path", "name"]
 """What a text is, where it is not any text."""
 Section = Literal["Listen", "Access", "Tokens of another issuer", "TLS", "Limits", "Processes and time", "Features"]
 """Where it stands in the help."""
@@ -122,6 +122,13 @@ SETTINGS: tuple[Setting, ...] = (
         form="origins",
     ),
     Setting("root_path", "", "Listen", "Path under which a proxy offers the service, as /models/iris.", form="path"),
+    Setting(
+        "served_name",
+        "",
+        "Listen",
+        "Name of the model below /v2 and /v1/models, where a platform has its own for it; else the model's.",
+        form="name",
+    ),
     Setting("unix_socket", "", "Listen", "Path of a socket to listen on, in place of host and port."),
     Setting(
         "listen_when_ready",
@@ -297,6 +304,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     failure_rate_limit: str = "60/m"
     cors_origins: str = ""
     root_path: str = ""
+    served_name: str = ""
     unix_socket: str = ""
     listen_when_ready: bool = False
     max_expansion: float = 100.0

@@ -11,6 +11,7 @@ Network = IPv4Network | IPv6Network
 _RATE = re.compile(r"([1-9][0-9]{0,8})/([smh])")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?|https?://\[[0-9a-f:]+\](?::[0-9]{1,5})?")
 _PATH = re.compile(r"(?:/[A-Za-z0-9._~-]{1,64}){0,8}")
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -59,6 +60,17 @@ def path(text: str) -> str:
     """
     if not _PATH.fullmatch(text):
         raise ValueError("expected a path")
+    return text
+
+
+def path_name(text: str) -> str:
+    """The name that a text is, which stands in a path as it is; it may be empty.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if text and not _NAME.fullmatch(text):
+        raise ValueError("expected a name")
     return text
 
 

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from importlib.metadata import entry_points, metadata
 from ipaddress import IPv4Network
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -21,6 +22,8 @@ from lading.bundle.signing.trust import TrustStore
 from lading.bundle.signing.verified import Verified
 from lading.errors import BundleError, SettingsError, UsageError
 from lading.settings import PREFIX, SETTINGS, Settings, load_settings, words
+from lading.ship.cluster_choices import OBJECT_STORES, Entrance, Store, check_cluster_choices
+from lading.ship.measuring import Measured
 
 PORT = 8000
 USER_ID = 65532
@@ -50,6 +53,7 @@ _LEAST_ADDRESSES = 32
 _OF_JWT = ("jwt_issuer", "jwt_audience", "jwks_url")
 AUTHENTICATORS = "lading.authenticators"
 """The group of entry points that knows the words of `auth`; none of them is loaded here."""
+_MAX_LOAD_S, _MAX_MEMORY_MB = 86_400, 10_000_000
 
 
 class Choices(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +71,19 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True):
         subnet: network in which containers of Compose are.
         http_port: where nginx listens on the machine.
         https_port: the same with TLS.
+        load_s: seconds that a replica takes to be ready; else it is measured.
+        memory_mb: what memory a replica takes; else it is measured.
+        name: of what runs in a cluster; else the model's.
+        namespace: of the cluster; else the same name.
+        labels: of everything in a cluster, beside its own.
+        entrance: what leads into the cluster: an Ingress, a Gateway, or nothing.
+        entrance_class: which of the controllers that are there; else the one that is usual there.
+        callers: namespaces and networks from which the service may be reached; else those that are usual.
+        max_replicas: how many it may become under load, at most; else four times as many.
+        requests_per_second: of one replica, beyond which there are to be more; else its processor alone decides.
+        store: where it is kept what was asked and answered.
+        storage: size of the volume of each replica that keeps something.
+        fetch: where a cluster fetches the bundle, which is in no image then.
     """
 
     image: str = ""
@@ -80,6 +97,19 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True):
     subnet: str = "172.30.57.0/24"
     http_port: int = 80
     https_port: int = 443
+    load_s: float = 0
+    memory_mb: int = 0
+    name: str = ""
+    namespace: str = ""
+    labels: dict[str, str] = {}
+    entrance: Entrance = "ingress"
+    entrance_class: str = ""
+    callers: tuple[str, ...] = ()
+    max_replicas: int = 0
+    requests_per_second: float = 0
+    store: Store = "none"
+    storage: str = "10Gi"
+    fetch: str = ""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +121,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         verified: by whose signature it was let in.
         entries: the keys that are trusted for it now.
         choices: what was said beside it.
+        measured: what a replica takes, where the target asks for it.
     """
 
     manifest: Manifest
@@ -98,6 +129,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     verified: Verified
     entries: tuple[Entry, ...]
     choices: Choices
+    measured: Measured = Measured(load_s=1, memory_bytes=128_000_000, is_estimate=True)
 
     @property
     def file_name(self) -> str:
@@ -137,6 +169,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             found.add("image")
         if "jwt" in words(self.choices.auth):
             found.add("jwt")
+        if urlsplit(self.choices.fetch).scheme in OBJECT_STORES:
+            found.add("fetch")
         return tuple(sorted(found))
 
     @property
@@ -220,6 +254,11 @@ def check_choices(choices: Choices) -> None:
         raise UsageError("--auth: expected how callers show who they are", hint=hint)
     known = {point.name for point in entry_points(group=AUTHENTICATORS)} | {"certificate", "network"}
     _check_words("--auth", methods, sorted(known))
+    if not 0 <= choices.load_s <= _MAX_LOAD_S:
+        raise UsageError(f"--load-s: expected seconds, at most {_MAX_LOAD_S:,}")
+    if not 0 <= choices.memory_mb <= _MAX_MEMORY_MB:
+        raise UsageError(f"--memory-mb: expected MB, at most {_MAX_MEMORY_MB:,}")
+    check_cluster_choices(choices)
     _check_settings(choices)
 
 

@@ -20,7 +20,11 @@ GROUP = "lading.shippers"
 
 
 class Shipper(Protocol):
-    """Makes the files that run a bundle somewhere."""
+    """Makes the files that run a bundle somewhere.
+
+    One that has `needs_measure = True` finds in `plan.measured` what a replica takes. One that has `auth` says by it
+    who is asked for what where nobody says so: `network` behind a gateway of its own.
+    """
 
     def files(self, plan: Plan) -> Sequence[File]:
         """All of them, none twice.
@@ -46,6 +50,16 @@ def shipper_named(name: str) -> Shipper:
         raise UsageError("a bundle cannot be shipped there", hint=hint)
     shipper: Shipper = point.load()()
     return shipper
+
+
+def needs_measure(shipper: Shipper) -> bool:
+    """Whether its files say how long a replica takes to be ready, and what memory it may have."""
+    return bool(getattr(shipper, "needs_measure", False))
+
+
+def usual_auth(shipper: Shipper) -> str:
+    """Who is asked for what where nobody says it."""
+    return str(getattr(shipper, "auth", "keys"))
 
 
 def shipper_names() -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from tests.http.roads import Road
 from tests.http.test_admission import House
 
 import lading
@@ -257,3 +258,54 @@ def test_a_route_may_have_a_rate_of_its_own(double: Any):
             house = House(double, runner, lane=lane, routes=limits)
             assert [ask(house, "good", ASKED[0])[0] for _ in range(2)] == [200, 429]
             assert house.ask("good")[0] == 200
+
+
+# --- a name that a platform has for it
+
+HERE = "/v2/models/churn-eu"
+ASKED_HERE = (f"{HERE}/infer", f"{HERE}/versions/1.0.0/infer", "/v1/models/churn-eu:predict")
+
+
+def test_a_name_that_a_platform_has_is_the_models_in_every_answer(make_http_app: Any, double: Any, connect: Any):
+    client = connect(make_http_app(double, served_name="churn-eu"))
+    for path in ("/v2/models", "/v1/models"):
+        assert client.get(path).json() == {"models": ["churn-eu"]}
+    for path in (HERE, f"{HERE}/versions/1.0.0", f"{HERE}/ready", "/v1/models/churn-eu"):
+        assert client.get(path).json()["name"] == "churn-eu"
+    assert client.post(f"{HERE}/infer", json=BODY).json()["model_name"] == "churn-eu"
+    assert client.get("/predict?x=1.5").headers["x-model"] == "model/1.0.0"
+
+
+@pytest.mark.parametrize("path", ASKED_HERE)
+@pytest.mark.parametrize("lane", [True, False])
+def test_both_roads_know_it_by_that_name_alone(double: Any, path: str, lane: bool):
+    with asyncio.Runner() as runner:
+        house = House(double, runner, lane=lane, served_name="churn-eu")
+        body = json.dumps(body_of(path)).encode()
+        status, answer = house.ask("good", line=f"POST {path}", body=body)
+        assert (status, answer.get("model_name", "churn-eu")) == (200, "churn-eu")
+        assert house.ask("good", line=f"POST {path.replace('churn-eu', 'model')}", body=body)[0] == 404
+
+
+def test_whoever_may_predict_with_the_model_may_do_so_by_that_name(double: Any):
+    with asyncio.Runner() as runner:
+        house = House(double, runner, lane=True, served_name="churn-eu")
+        body = json.dumps(BODY).encode()
+        told = {word: house.ask(word, line=f"POST {ASKED_HERE[0]}", body=body)[0] for word in ("", "other", "good")}
+    assert told == {"": 401, "other": 403, "good": 200}
+
+
+def test_a_name_is_told_by_nobody_before_there_is_a_model(make_http_app: Any, connect: Any, error_of: Any):
+    client = connect(make_http_app(None, served_name="churn-eu"))
+    for path in ("/v2/models", HERE, f"{HERE}/ready", "/v1/models/churn-eu"):
+        error_of(client.get(path), 503)
+
+
+def test_such_a_name_takes_the_lane(double: Any, make_http_app: Any, monkeypatch: pytest.MonkeyPatch):
+    with asyncio.Runner() as runner:
+        road = Road(make_http_app(double, served_name="churn-eu"), lane=True)
+        monkeypatch.setattr(road.config, "loaded_app", None)  # whoever took the ordinary road would fail
+        body = json.dumps(BODY).encode()
+        head = f"POST {ASKED_HERE[0]} HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n"
+        told = runner.run(road.tell([head.encode() + b"content-type: application/json\r\n\r\n" + body]))
+    assert b'"model_name":"churn-eu"' in told.data

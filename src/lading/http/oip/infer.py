@@ -10,6 +10,7 @@ from lading.errors import LadingError
 from lading.http.dialect import Asked
 from lading.http.oip.columns import TensorRows
 from lading.http.oip.outputs import Outputs
+from lading.http.oip.paths import name_of
 from lading.http.oip.quick import QuickInfer
 from lading.http.oip.refusals import refusal
 from lading.http.oip.request import read_request
@@ -27,12 +28,12 @@ class Infer:
     """
 
     def __init__(self, service: Service) -> None:
-        manifest, schema = service.manifest, service.schema
+        schema = service.schema
         self._decoder = service.decoder
         self._outputs = Outputs(schema)
         self._rows = TensorRows(schema, self._decoder)
         self._quick = QuickInfer(schema, self._outputs) if QuickInfer.suits(schema) else None
-        name, version = _encode(manifest.name), _encode(manifest.version)
+        name, version = _encode(name_of(service)), _encode(service.manifest.version)
         self._begin = b'{"model_name":%b,"model_version":%b,"id":' % (name, version)
 
     def read(self, body: bytes) -> Asked:

@@ -13,11 +13,17 @@ ALL_COLUMNS = "X"
 """What the one tensor of columns without names is called."""
 
 
-def model_metadata(manifest: Manifest, schema: Schema) -> dict[str, Any]:
-    """The metadata of a model: `-1` in a shape is the number of rows, and whatever else depends on the request."""
+def model_metadata(name: str, manifest: Manifest, schema: Schema) -> dict[str, Any]:
+    """The metadata of a model: `-1` in a shape is the number of rows, and whatever else depends on the request.
+
+    Args:
+        name: that it is asked by.
+        manifest: of the model.
+        schema: of requests.
+    """
     outputs = Outputs(schema).tensors.values()
     return {
-        "name": manifest.name,
+        "name": name,
         "versions": [manifest.version],
         "platform": platform_of(manifest),
         "inputs": _inputs(schema),

@@ -69,7 +69,7 @@ def _server_routes(service: Service) -> list[ProtocolRoute]:
         return json_response({"ready": True, "live": True})
 
     async def models(request: Request) -> Response:
-        return json_response({"models": [service.manifest.name]})
+        return json_response({"models": [paths.name_of(service)]})
 
     return [
         ProtocolRoute("/v2", server, Operation.DESCRIBE),
@@ -84,12 +84,12 @@ def _server_routes(service: Service) -> list[ProtocolRoute]:
 def _model_routes(service: Service) -> list[ProtocolRoute]:
     async def metadata(request: Request) -> Response:
         check_model(request.scope, service)
-        return json_response(model_metadata(service.manifest, service.schema))
+        return json_response(model_metadata(paths.name_of(service), service.manifest, service.schema))
 
     async def ready(request: Request) -> Response:
         _check_ready(service)
         check_model(request.scope, service)
-        return json_response({"name": service.name, "ready": True})
+        return json_response({"name": paths.name_of(service), "ready": True})
 
     return [
         ProtocolRoute(paths.MODEL, metadata, Operation.DESCRIBE),
@@ -117,8 +117,8 @@ def check_model(scope: Scope, service: Service) -> None:
         NotReady: there is none yet.
         HttpError: 404 for another one.
     """
-    named, manifest = scope["path_params"], service.manifest
-    if named["name"] != manifest.name or named.get("version", manifest.version) != manifest.version:
+    named, version = scope["path_params"], service.manifest.version
+    if named["name"] != paths.name_of(service) or named.get("version", version) != version:
         detail = "there is no such model, or not in this version; /v2/models names the one there is"
         raise HttpError(404, "Not found", detail, code="model.unknown")
 

@@ -141,7 +141,7 @@ def _final_stage(plan: Plan) -> list[Instruction]:
         dockerfile.stage("${BASE}"),
         dockerfile.pairs("LABEL", labels(plan)),
         dockerfile.copy([PROGRAM_FOLDER], PROGRAM_FOLDER, stage=_BUILD),
-        dockerfile.copy([BUNDLE_FOLDER], BUNDLE_FOLDER, stage=_BUILD),
+        *[dockerfile.copy([BUNDLE_FOLDER], BUNDLE_FOLDER, stage=_BUILD)] * (not plan.choices.fetch),
         dockerfile.copy([f"{_BUILD_FOLDER}{DATA_FOLDER}"], DATA_FOLDER, stage=_BUILD, owner=owner),
         dockerfile.pairs("ENV", image_environment(plan), "Each is a setting, and may be said otherwise at the start"),
         dockerfile.plain("WORKDIR", DATA_FOLDER),
@@ -149,8 +149,15 @@ def _final_stage(plan: Plan) -> list[Instruction]:
         dockerfile.plain("EXPOSE", str(plan.port)),
         dockerfile.plain("STOPSIGNAL", "SIGTERM"),
         dockerfile.healthcheck(health, _HEALTH),
-        dockerfile.entry([_LADING, "serve", f"{BUNDLE_FOLDER}/{plan.file_name}"]),
+        _entry(plan),
     ]
+
+
+def _entry(plan: Plan) -> Instruction:
+    if plan.choices.fetch:
+        why = "The bundle is fetched where this runs: here it was tried out, and is not kept"
+        return dockerfile.entry([_LADING], why)
+    return dockerfile.entry([_LADING, "serve", f"{BUNDLE_FOLDER}/{plan.file_name}"])
 
 
 def image_environment(plan: Plan) -> dict[str, str]:
