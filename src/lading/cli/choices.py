@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
 
+from lading.cli.options import Sectioned
 from lading.errors import UsageError
 
 Decorated = Callable[..., Any]
+
+
+class Shipping(Sectioned):
+    """A command whose help shows to which targets each option is said."""
+
+    @property
+    def sections(self) -> Mapping[str, str]:
+        """Of options that some targets have alone."""
+        compose = dict.fromkeys(("subnet", "http_port", "https_port"), "Compose")
+        return compose | dict.fromkeys(_OF_CLUSTERS, "Kubernetes, KServe and Seldon")
+
+
+_OF_CLUSTERS = (
+    *("image", "name", "namespace", "labels", "entrance", "entrance_class", "callers", "max_replicas", "fetch"),
+    *("requests_per_second", "store", "storage", "load_s", "memory_mb"),
+)
 
 
 def choice_options(fn: Decorated) -> Decorated:
@@ -27,12 +44,12 @@ _CHOICE_OPTIONS = (
         "[default: keys; network for kserve and seldon]",
     ),
     click.option("--host", help="Name under which callers find it [default: localhost]"),
-    click.option("--replicas", type=int, help="How many containers serve, of compose [default: 2]"),
+    click.option("--replicas", type=int, help="How many containers or pods serve [default: 2]"),
     click.option("--extra", "extras", multiple=True, metavar="NAME", help="Extra of Lading to install; repeatable"),
     click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of the server; repeatable"),
     click.option("--lock/--no-lock", default=None, help="Let uv, where it is, name all versions and digests."),
-    click.option("--subnet", help="Network of the containers, of compose [default: 172.30.57.0/24]"),
-    click.option("--http-port", type=int, help="Where nginx listens on the machine, of compose [default: 80]"),
+    click.option("--subnet", help="Network of the containers [default: 172.30.57.0/24]"),
+    click.option("--http-port", type=int, help="Where nginx listens on the machine [default: 80]"),
     click.option("--https-port", type=int, help="The same with TLS [default: 443]"),
 )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from lading.cli.choices import choice_options, choices_said
+from lading.cli.choices import Shipping, choice_options, choices_said
 from lading.cli.options import json_option, trust_option
 from lading.errors import UsageError
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lading.bundle.signing.trust import TrustStore
 
 
-@click.command("image")
+@click.command("image", cls=Shipping)
 @click.argument("source", metavar="BUNDLE")
 @click.argument("pack", nargs=-1, type=click.UNPROCESSED, metavar="[-- MODEL …]")
 @click.option(

@@ -48,7 +48,16 @@ def _shown(default: object) -> str:
 
 
 class Sectioned(click.Command):
-    """A command whose help shows its options in sections: those of the table, and the model's own behind them."""
+    """A command whose help shows its options in sections: those of the table, and the model's own behind them.
+
+    Attributes:
+        sections: of options, by what they are called where they arrive; others stand under `Options`.
+    """
+
+    @property
+    def sections(self) -> Mapping[str, str]:
+        """See the class."""
+        return _SECTIONS
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write them."""
@@ -56,7 +65,7 @@ class Sectioned(click.Command):
         options = [parameter for parameter in self.get_params(ctx) if isinstance(parameter, click.Option)]
         for option in options:
             if (record := option.get_help_record(ctx)) is not None:
-                sections.setdefault(_SECTIONS.get(option.name or "", "Options"), []).append(record)
+                sections.setdefault(self.sections.get(option.name or "", "Options"), []).append(record)
         for section, records in sections.items():
             with formatter.section(section):
                 formatter.write_dl(records)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from lading.cli.choices import choice_options, choices_said, cluster_options
+from lading.cli.choices import Shipping, choice_options, choices_said, cluster_options
 from lading.cli.options import json_option, trust_option
 from lading.errors import UsageError
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lading.ship.record import Record
 
 
-@click.command("ship")
+@click.command("ship", cls=Shipping)
 @click.argument("target")
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option("-o", "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder to write [default: TARGET]")
