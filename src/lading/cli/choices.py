@@ -106,9 +106,7 @@ def choices_said(said: dict[str, Any]) -> dict[str, Any]:
     """
     found = {name: value for name, value in said.items() if value not in (None, ())}
     if "settings" in found:
-        settings = _pairs(
-            found["settings"], "--set: expected the name of a setting and its value", "--set max_rows=500"
-        )
+        settings = _pairs(found["settings"], "--set: expected a setting and its value", "--set max_rows=500")
         found["settings"] = {name.replace("-", "_").lower(): value for name, value in settings.items()}
     if "labels" in found:
         found["labels"] = _pairs(found["labels"], "--label: expected a label and its value", "--label team=fraud")
