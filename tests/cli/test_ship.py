@@ -106,10 +106,10 @@ def test_a_folder_of_another_target_is_not_written(ship: Verb, shop: Path, tmp_p
 )
 def test_a_record_that_is_none_is_told(ship: Verb, shop: Path, tmp_path: Path, record: str):
     (tmp_path / "here").mkdir()
-    (tmp_path / "here" / "lading.ship.json").write_text(record)
+    (tmp_path / "here" / ".lading-ship").write_text(record)
     done = ship("docker", shop / "iris.lading", "-o", "here")
     assert done.returncode == 2
-    assert b"lading.ship.json" in done.stderr
+    assert b".lading-ship" in done.stderr
 
 
 def test_the_difference_is_data(ship: Verb, shop: Path, tmp_path: Path):

@@ -19,7 +19,7 @@ from lading.bundle.manifest import Member, Requirement
 from lading.bundle.signing.keys import PrivateKey
 from lading.bundle.signing.trust import TrustStore
 from lading.cli import cli
-from lading.errors import UsageError
+from lading.errors import Untrusted, UsageError
 from lading.settings import without_settings
 from lading.ship import shipper as shippers
 from lading.ship.files import File, text_file
@@ -102,8 +102,8 @@ def test_code_of_a_key_that_is_trusted_for_data_only_is_not_run(
     source = f"{trace}\n\ndef model(x: float) -> float:\n    return x\n"
     bundle = packed(source)
     (tmp_path / "trace").unlink()  # packing has run it
-    found = measure(make_plan(bundle, trusting(tmp_path / "trust", key), Choices(lock=False)))
-    assert (found.is_estimate, found.reason) == (True, "it ended with exit code 3: lading serve says why")
+    with pytest.raises(Untrusted, match="is not served"):
+        measure(make_plan(bundle, trusting(tmp_path / "trust", key), Choices(lock=False)))
     assert not (tmp_path / "trace").exists()
 
 

@@ -86,9 +86,13 @@ def _is_network(text: str) -> bool:
 def _check_fetch(url: str) -> None:
     if not url:
         return
-    parts = urlsplit(url)
     hint = "--fetch s3://models/iris-1.0.0.lading"
-    is_plain = url.isascii() and url.isprintable() and " " not in url
+    try:
+        parts = urlsplit(url)
+        is_plain = url.isascii() and url.isprintable() and " " not in url and (parts.port or 1) > 0
+    except ValueError:
+        raise UsageError("--fetch: expected an address", hint=hint) from None
+    is_plain = is_plain and url.startswith(f"{parts.scheme}://")  # in lower case, as others compare it
     if parts.scheme not in (*OBJECT_STORES, "https") or not parts.netloc or len(parts.path) < 2 or not is_plain:
         raise UsageError("--fetch: expected where the bundle is, at s3://, gs://, az:// or https://", hint=hint)
     if "@" in parts.netloc or parts.query or parts.fragment:

@@ -14,7 +14,8 @@ from lading.errors import UsageError
 from lading.ship.files import File, digest_of
 from lading.ship.plan import Choices
 
-RECORD = "lading.ship.json"
+RECORD = ".lading-ship"
+"""Without an ending: `kubectl apply -f FOLDER` would take a file of JSON for a resource."""
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -8,8 +8,10 @@ may bring; what it has taken by then is read, and it is ended.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import http.client
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -24,6 +26,7 @@ import msgspec
 
 from lading.bundle.signing.entry import encode_entry
 from lading.bundle.signing.trust import SUFFIX as ENTRY_SUFFIX
+from lading.errors import Untrusted
 from lading.schema.synthetic import example_row
 from lading.settings import PREFIX, SETTINGS, without_settings
 
@@ -44,6 +47,12 @@ _PASSED_ON = [
     if setting.section in ("Limits", "Processes and time") and setting.form != "rate" and setting.name != "reload"
 ]
 """The settings of the plan that memory and time depend on; who may ask whom does not matter here."""
+
+
+_SET_PDEATHSIG = 1
+"""Of prctl(2), as in <linux/prctl.h>."""
+_NOT_TRUSTED = 3
+"""With which `lading serve` ends where it may not serve a bundle."""
 
 
 class NotMeasured(Exception):
@@ -83,7 +92,12 @@ def _started(plan: Plan, folder: Path, limit_s: float) -> Iterator[tuple[subproc
     start = time.monotonic()
     try:
         process = subprocess.Popen(
-            command, env=_environment(plan, folder), stdin=quiet, stdout=subprocess.PIPE, stderr=quiet
+            command,
+            env=_environment(plan, folder),
+            stdin=quiet,
+            stdout=subprocess.PIPE,
+            stderr=quiet,
+            preexec_fn=_end_with_parent,
         )
     except OSError as error:
         raise NotMeasured(f"its process cannot be started: {type(error).__name__}") from None
@@ -106,6 +120,11 @@ def _environment(plan: Plan, folder: Path) -> dict[str, str]:
     return without_settings() | {f"{PREFIX}{name.upper()}": value for name, value in settings.items()}
 
 
+def _end_with_parent() -> None:
+    """Let the system end this process when the one that has started it is gone, however it went."""
+    ctypes.CDLL(None).prctl(_SET_PDEATHSIG, signal.SIGTERM)
+
+
 def _wait_until_ready(process: subprocess.Popen[bytes], limit_s: float) -> None:
     """Wait for the first line of what it says, which is when it is ready."""
     assert process.stdout is not None
@@ -121,6 +140,11 @@ def _wait_until_ready(process: subprocess.Popen[bytes], limit_s: float) -> None:
         raise NotMeasured(f"it was not ready within {limit_s:g} s")
     if code == _NO_LIBRARIES:
         raise NotMeasured("this environment does not have the libraries that the model needs")
+    if code == _NOT_TRUSTED:
+        hint = "lading serve BUNDLE --production says why; a program needs a key that is trusted with --code"
+        raise Untrusted(
+            "the bundle is not served with the keys that are trusted, and would not be there either", hint=hint
+        )
     raise NotMeasured(f"it ended with exit code {code}: lading serve says why")
 
 

@@ -31,9 +31,10 @@ def _dumper(yaml: Any) -> Any:
         def ignore_aliases(self, data: Any) -> bool:
             return True
 
-    # Versions of YAML do not agree on what a number is: 1e3, 0o17, 80:8080.
+    # Versions of YAML do not agree on what a number or a boolean is: 1e3, 0o17, 80:8080, y.
     def represented(dumper: Any, text: str) -> Any:
-        style = "'" if text[:1] in set("0123456789+-.") and text.isprintable() else None
+        is_other = text[:1] in set("0123456789+-.") or text.lower() in ("y", "n")
+        style = "'" if is_other and text.isprintable() else None
         return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
     Dumper.add_representer(str, represented)

@@ -14,6 +14,7 @@ _SETTLED = {
     **dict.fromkeys(("host", "port", "unix_socket"), "the container listens on 0.0.0.0:8000"),
     **dict.fromkeys(("tls_certificate_file", "tls_key_file", "client_ca_file"), "TLS is the part of what is in front"),
     **dict.fromkeys(("client_crl_file", "client_names", "client_scopes"), "TLS is the part of what is in front"),
+    **dict.fromkeys(("keys_file", "users_file", "token_secret_file"), "secrets are mounted where it finds them"),
     "trust": "the keys that are trusted come along",
     "reload": "that is for development",
 }
