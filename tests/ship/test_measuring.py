@@ -10,6 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 from click.testing import CliRunner
+from tests.live import environment
+from tests.serve.family import is_alive, until
 from tests.signed import sign, trusting
 
 import lading
@@ -208,3 +210,16 @@ def test_what_cannot_be_is_refused(ship: Callable[..., Any], said: tuple[str, st
     done = ship(*said)
     assert isinstance(done.exception, UsageError)
     assert said[0] in done.exception.message
+
+
+def test_what_is_started_ends_with_who_started_it_however_that_ends():
+    code = (
+        "import subprocess; from lading.ship.trial import _end_with_parent;"
+        "print(subprocess.Popen(['sleep', '60'], preexec_fn=_end_with_parent).pid, flush=True); input()"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code], env=environment(PYTHONWARNINGS=""), **pipes) as starter:
+        child = int(starter.stdout.readline())
+        assert is_alive(child)
+        starter.kill()
+    until(lambda: not is_alive(child), "the child has ended")

@@ -56,7 +56,7 @@ def command(
     from lading.ship.plan import check_choices, make_plan, slim_base
     from lading.ship.record import choices_of
 
-    choices = choices_of(None, choices_said(said) | {"image": tag or ""})
+    choices = choices_of(choices_said(said) | {"image": tag or ""})
     check_choices(choices)
     engine, store = Container.find(), TrustStore.read(trust or "")
     is_shown = sys.stderr.isatty() and not as_json  # a build takes minutes

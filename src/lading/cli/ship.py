@@ -50,7 +50,8 @@ def command(
       lading ship compose iris-1.0.0.lading -o deploy --host models.example.com
       lading ship kubernetes iris-1.0.0.lading -o deploy --image registry.example.com/iris:1.0.0
 
-    Nothing is built or started, and no library of the model is needed. What was said the last time for the same folder
+    Nothing is built, and no library of the model is needed; for clusters the bundle is served for a moment, where its
+    libraries are here, to measure what a replica takes. What was said the last time for the same folder
     holds until it is said otherwise. A file that somebody has changed since is not overwritten, unless you say so:
     --diff shows what would change.
     """
@@ -65,7 +66,8 @@ def command(
     shipper = shipper_named(target)
     folder = out or Path(target)
     record, said = read_record(folder, target), choices_said(said)
-    choices = choices_of(record, {"auth": usual_auth(shipper)} | together(record, said))
+    all_said = together(record, said)
+    choices = choices_of({"auth": usual_auth(shipper)} | all_said)
     plan = make_plan(bundle, TrustStore.read(trust or ""), choices)
     if is_measured := needs_measure(shipper):
         plan = msgspec.structs.replace(plan, measured=measure(plan))
@@ -80,7 +82,7 @@ def command(
         return
     if not dry_run:
         _refuse_edited(record, changes, folder, overwrite)
-        write_files([*files, Record.of(target, together(record, said), files).file], folder, left_over)
+        write_files([*files, Record.of(target, all_said, files).file], folder, left_over)
     steps = shipper.next_steps(plan, shlex.quote(str(folder) if not str(folder).startswith("-") else f"./{folder}"))
     if as_json:
         told = {"folder": str(folder), "files": changes, "is_written": not dry_run, "next": steps}

@@ -112,20 +112,24 @@ def write_files(files: Sequence[File], folder: Path, left_over: Sequence[str] = 
     Raises:
         UsageError: one of them cannot be written, or leads out of the folder.
     """
-    for path in left_over:
-        (folder / path).unlink(missing_ok=True)
+    for path in (*(file.path for file in files), *left_over):
+        _refuse_link(folder, folder / path)
     for file in files:
         target = folder / file.path
-        if any(parent.is_symlink() for parent in target.parents if parent.is_relative_to(folder) and parent != folder):
-            raise UsageError(
-                f"{shown(str(target))} is behind a link", hint="remove the link, or name another folder: -o"
-            )
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             if change_of(file, folder) != "same":
                 _write(file, target)
         except OSError as error:
             raise UsageError(f"cannot write {shown(str(target))}: {error.strerror or error}") from None
+    for path in left_over:
+        (folder / path).unlink(missing_ok=True)
+
+
+def _refuse_link(folder: Path, target: Path) -> None:
+    if any(parent.is_symlink() for parent in target.parents if parent.is_relative_to(folder) and parent != folder):
+        hint = "remove the link, or name another folder: -o"
+        raise UsageError(f"{shown(str(target))} is behind a link", hint=hint)
 
 
 def _write(file: File, target: Path) -> None:

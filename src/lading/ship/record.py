@@ -51,8 +51,9 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     def left_over(self, files: Sequence[File], folder: Path) -> list[str]:
         """The files that were shipped then, are there as they were, and are not shipped any more."""
-        now = {file.path for file in files} | set(self.edited(folder))
-        return [path for path in self.files if path not in now and (folder / path).is_file()]
+        now = {file.path for file in files}
+        there = ((path, folder / path) for path in self.files if path not in now)
+        return [path for path, file in there if file.is_file() and digest_of(file) == self.files[path]]
 
 
 def read_record(folder: Path, target: str) -> Record | None:
@@ -76,14 +77,14 @@ def read_record(folder: Path, target: str) -> Record | None:
     return record
 
 
-def choices_of(record: Record | None, said: Mapping[str, Any]) -> Choices:
-    """What is said now, and where nothing is, what was said the last time.
+def choices_of(said: Mapping[str, Any]) -> Choices:
+    """What was said, and defaults where nothing was.
 
     Raises:
         UsageError: the record has choices that there are not.
     """
     try:
-        return msgspec.convert(together(record, said), Choices)
+        return msgspec.convert(said, Choices)
     except (msgspec.ValidationError, TypeError):
         hint = "remove it and say all options again"
         raise UsageError(f"{RECORD} has other choices than there are", hint=hint) from None

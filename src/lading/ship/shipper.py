@@ -62,11 +62,6 @@ def usual_auth(shipper: Shipper) -> str:
     return str(getattr(shipper, "auth", "keys"))
 
 
-def shipper_names() -> tuple[str, ...]:
-    """Every name, sorted."""
-    return tuple(_points())
-
-
 @cache
 def _points() -> dict[str, EntryPoint]:
     return {point.name: point for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)}
